@@ -1,0 +1,6 @@
+//! One file a kind.
+
+pub mod cluster;
+pub mod job;
+pub mod profile;
+pub mod team;

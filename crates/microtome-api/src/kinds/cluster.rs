@@ -1,0 +1,105 @@
+//! PatchCluster: a head and its workers. The unit of admission.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Quantity;
+
+/// A head pod and the workers that cut patches for it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "microtome.dev",
+    version = "v1alpha1",
+    kind = "PatchCluster",
+    plural = "patchclusters",
+    namespaced,
+    status = "ClusterStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Workers","type":"integer","jsonPath":".status.workersReady"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PatchClusterSpec {
+    /// The platform's profile: storage, identity, images. The team must be allowed to use it.
+    #[schemars(length(min = 1, max = 253))]
+    pub profile_name: String,
+    /// The pod in which the program runs.
+    pub head: HeadSpec,
+    /// The pods that cut patches.
+    pub workers: WorkerSpec,
+    /// How long the head may run; the apiserver's own limit, so it holds while the operator is away.
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub active_deadline_seconds: Option<i64>,
+}
+
+/// The pod in which the program runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeadSpec {
+    /// The program's image. Nothing of Microtome's needs to be in it.
+    #[schemars(length(min = 1, max = 1024))]
+    pub image: String,
+    /// What the head needs.
+    pub resources: Resources,
+}
+
+/// The pods that cut patches: stateless, any of them may die at any time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self.minReplicas <= self.maxReplicas", "message": "minReplicas must not exceed maxReplicas"},
+]))]
+pub struct WorkerSpec {
+    /// Admitted with the head, all or nothing.
+    #[schemars(range(min = 1, max = 1000))]
+    pub min_replicas: i32,
+    /// The most there may be.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_replicas: i32,
+    /// What each worker needs.
+    pub resources: Resources,
+}
+
+/// A container's resources; requests equal limits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resources {
+    /// Say `cpu: 4`, `memory: 16Gi`, `nvidia.com/gpu: 1`.
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+/// What the operator says of a PatchCluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// `Ready`, `Admitted`, and `Stalled` where nothing will change by itself.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The generation that the conditions speak of.
+    pub observed_generation: Option<i64>,
+    /// The newest head.
+    pub head: Option<HeadState>,
+    /// Workers that are ready.
+    #[serde(default)]
+    pub workers_ready: i32,
+}
+
+/// One attempt's head pod.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeadState {
+    /// Counts from 1.
+    pub attempt: i32,
+    /// The pod's name.
+    pub pod_name: String,
+    /// Set once the head has ended: the program's exit code.
+    pub exit_code: Option<i32>,
+    /// Why the head ended, or the last lines it wrote.
+    pub message: Option<String>,
+}

@@ -1,0 +1,15 @@
+//! The API group `microtome.dev`: its kinds, and the names, labels, conditions and reasons that all parts share.
+//!
+//! Types only. The crate may use kube's derive, never its client; `crds/` is generated from here (see [`crds`]).
+
+pub mod condition;
+pub mod crds;
+pub mod kinds;
+pub mod mount;
+pub mod names;
+pub mod quantity;
+
+pub use kinds::cluster::{ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, Resources, WorkerSpec};
+pub use kinds::job::{JobStatus, PatchJob, PatchJobSpec, Progress};
+pub use kinds::profile::{Access, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, StorageSecret};
+pub use kinds::team::{Team, TeamSpec, TeamStatus};

@@ -1,0 +1,25 @@
+//! Where things lie in the pods: the contract between the operator, which mounts, and the programs, which read.
+
+/// The directory into which the init container copies the `microtome` binary.
+pub const TOOLS: &str = "/opt/microtome";
+/// The work order: a PatchJob as JSON, mounted from a ConfigMap.
+pub const JOB_FILE: &str = "/etc/microtome/job/job.json";
+/// The work order's key in its ConfigMap.
+pub const JOB_KEY: &str = "job.json";
+/// The directory of [`TLS_CA`], [`TLS_CERTIFICATE`], [`TLS_KEY`], and in a head [`CONTROL_CA`].
+pub const TLS: &str = "/etc/microtome/tls";
+/// The authority that signed head and workers of one attempt.
+pub const TLS_CA: &str = "ca.crt";
+/// This pod's certificate.
+pub const TLS_CERTIFICATE: &str = "tls.crt";
+/// This pod's key.
+pub const TLS_KEY: &str = "tls.key";
+/// The authority that signed the operator's certificate.
+pub const CONTROL_CA: &str = "control-ca.crt";
+/// The head's projected service-account token.
+pub const TOKEN_FILE: &str = "/var/run/secrets/microtome/token";
+
+/// The environment variable with the Unix socket from which the program reads its patches.
+pub const FEED_VARIABLE: &str = "MICROTOME_FEED";
+/// The environment variable with the attempt; counts from 1.
+pub const ATTEMPT_VARIABLE: &str = "MICROTOME_ATTEMPT";
