@@ -163,7 +163,11 @@ macro_rules! plain_enum {
         }
     };
 }
-plain_enum!(Edge, "What happens to a patch over the slide's edge: `Drop` leaves it out, `Pad` fills with white.", ["Drop", "Pad"]);
+plain_enum!(
+    Edge,
+    "What happens to a patch over the slide's edge: `Drop` leaves it out, `Pad` fills with white.",
+    ["Drop", "Pad"]
+);
 plain_enum!(
     Order,
     "`Shuffled` mixes all slides, the same for the same seed; `Sequential` keeps slides and coordinates in order.",

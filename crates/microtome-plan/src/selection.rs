@@ -1,1 +1,62 @@
-//! To come.
+//! The selection: slides that could be read, with the coordinates accepted on each. Immutable; it fixes the epoch's length.
+
+use sha2::{Digest, Sha256};
+
+use crate::random::VERSION;
+use crate::select::Coordinate;
+
+/// The frozen outcome of selecting.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Slides with their coordinates, in the dataset's order.
+    pub slides: Vec<SelectedSlide>,
+    /// Slides that were left out.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// A slide that was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedSlide {
+    /// Where it stands in the dataset.
+    pub index: u32,
+    /// Its URL as written.
+    pub url: String,
+    /// The version of the blob that was read: later reads are of this one or fail.
+    pub etag: Option<String>,
+    /// Accepted coordinates, neighbours next to each other.
+    pub coordinates: Vec<Coordinate>,
+}
+
+/// A slide that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Where it stands in the dataset.
+    pub index: u32,
+    /// The class of the error.
+    pub category: String,
+    /// One line: file, place, what is wrong.
+    pub reason: String,
+}
+
+impl Selection {
+    /// How many patches an epoch has.
+    pub fn patches(&self) -> u64 {
+        self.slides.iter().map(|slide| slide.coordinates.len() as u64).sum()
+    }
+
+    /// SHA-256 over what the order depends on: which slides by their place in the dataset, and their coordinates. Neither
+    /// URLs nor ETags: the same slides in another store are the same selection.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(VERSION.to_le_bytes());
+        for slide in &self.slides {
+            digest.update(slide.index.to_le_bytes());
+            digest.update((slide.coordinates.len() as u64).to_le_bytes());
+            for coordinate in &slide.coordinates {
+                digest.update(coordinate.x.to_le_bytes());
+                digest.update(coordinate.y.to_le_bytes());
+            }
+        }
+        digest.finalize().into()
+    }
+}

@@ -156,7 +156,11 @@ mod tests {
             ("/views/0/size", 0.into(), "views[0].size: must be at least 1"),
             ("/views/0/size", 9000.into(), "views[0].size: at most 8192 pixels"),
             ("/slides/list", serde_json::json!([]), "slides.list: give at least one slide"),
-            ("/slides/list/0/url", "az://a/b?sig=x".into(), "slides.list[].url: a slide's URL must not hold a query or a key"),
+            (
+                "/slides/list/0/url",
+                "az://a/b?sig=x".into(),
+                "slides.list[].url: a slide's URL must not hold a query or a key",
+            ),
             ("/sampling", serde_json::json!({}), "sampling: give exactly one of grid and random"),
             ("/sampling/grid/stride", 0.into(), "sampling.grid.stride: must be at least 1"),
         ];

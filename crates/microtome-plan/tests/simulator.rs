@@ -1,0 +1,234 @@
+//! A small deterministic world around [`Desk`]: workers that are slow, die, hang, answer twice and come back, a program
+//! that reads at its own pace. Time is a number; the seed decides everything.
+//!
+//! Properties: every patch once and in the plan's order whatever happens; never more bytes than the budget; no deadlock
+//! with the least budget that is accepted.
+
+use std::collections::BTreeMap;
+
+use microtome_plan::dataset::Order;
+use microtome_plan::desk::{Delivery, Desk};
+use microtome_plan::lease::{Grant, LEASE_MS, WorkerId};
+use microtome_plan::plan::{Place, Plan, Seat};
+use microtome_plan::random::Random;
+use microtome_plan::select::Coordinate;
+use microtome_plan::selection::{SelectedSlide, Selection};
+use microtome_plan::shape::Shape;
+use proptest::prelude::*;
+
+/// What may go wrong, each in percent of the occasions.
+#[derive(Clone, Copy, Debug)]
+struct Faults {
+    death: u64,
+    hang: u64,
+    duplicate: u64,
+    fail_once: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Scenario {
+    counts: Vec<u32>,
+    shape: Shape,
+    epochs: u64,
+    workers: u64,
+    slots: u32,
+    budget_over_need: u64,
+    faults: Faults,
+    seed: u64,
+}
+
+/// A patch in this world: which one it is.
+type Patch = (u32, u32);
+
+enum Event {
+    Answer { grant: Grant<microtome_plan::desk::Task>, fails: bool },
+    Death(WorkerId),
+    Arrival,
+}
+
+struct World {
+    scenario: Scenario,
+    desk: Desk<Patch>,
+    random: Random,
+    now: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    scheduled: u64,
+    alive: Vec<WorkerId>,
+    born: u64,
+    stream: Vec<Patch>,
+}
+
+impl World {
+    fn new(scenario: Scenario) -> Self {
+        let budget = scenario.shape.needed_bytes() + scenario.budget_over_need;
+        let seat = seat(&scenario, 0);
+        let desk = Desk::new(selection(&scenario.counts), seat, scenario.epochs, budget).unwrap();
+        let random = Random::new("world", &[scenario.seed]);
+        let mut world = Self {
+            desk,
+            random,
+            now: 0,
+            events: BTreeMap::new(),
+            scheduled: 0,
+            alive: Vec::new(),
+            born: 0,
+            stream: Vec::new(),
+            scenario,
+        };
+        for _ in 0..world.scenario.workers {
+            world.arrive();
+        }
+        world
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.random.below(100) < percent
+    }
+
+    fn at(&mut self, delay: u64, event: Event) {
+        self.scheduled += 1;
+        self.events.insert((self.now + delay, self.scheduled), event);
+    }
+
+    fn arrive(&mut self) {
+        self.born += 1;
+        let worker = WorkerId(self.born);
+        self.alive.push(worker);
+        self.desk.join(worker, self.scenario.slots);
+        if self.chance(self.scenario.faults.death) {
+            let delay = self.random.below(500);
+            self.at(delay, Event::Death(worker));
+        }
+    }
+
+    fn grant_all(&mut self) {
+        while let Some(grant) = self.desk.grant(self.now) {
+            if self.chance(self.scenario.faults.hang) {
+                continue;
+            }
+            let fails = grant.attempt == 1 && self.chance(self.scenario.faults.fail_once);
+            let copies = 1 + u64::from(self.chance(self.scenario.faults.duplicate));
+            for _ in 0..copies {
+                let delay = 1 + self.random.below(100);
+                self.at(delay, Event::Answer { grant: grant.clone(), fails });
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrival => self.arrive(),
+            Event::Death(worker) => {
+                self.alive.retain(|alive| *alive != worker);
+                self.desk.leave(worker);
+                let delay = self.random.below(300);
+                self.at(delay, Event::Arrival);
+            }
+            // What a dead worker sent may still be on its way: the desk, not the wire, must drop it.
+            Event::Answer { grant, fails: true } => {
+                self.desk.fail(grant.lease, grant.attempt);
+            }
+            Event::Answer { grant, fails: false } => {
+                let patches = grant.work.work.places.iter().map(|p| (p.slide, p.coordinate)).collect();
+                let delivery = self.desk.deliver(grant.lease, grant.attempt, patches);
+                assert!(matches!(delivery, Delivery::Accepted | Delivery::Stale));
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        while let Some(batch) = self.desk.batch() {
+            assert!(batch.patches.len() as u64 <= self.scenario.shape.batch);
+            self.desk.release(batch.patches.len());
+            self.stream.extend(batch.patches);
+        }
+    }
+
+    fn run(mut self) -> (Vec<Patch>, u64) {
+        // Far more than any scenario takes; a stream that needs more is stuck.
+        for _ in 0..200_000 {
+            self.grant_all();
+            self.read();
+            if self.desk.is_finished() {
+                assert_eq!(self.desk.credit().held(), 0, "bytes leaked");
+                return (self.stream, self.desk.credit().peak());
+            }
+            match self.events.pop_first() {
+                Some(((time, _), event)) => {
+                    self.now = self.now.max(time);
+                    self.handle(event);
+                }
+                None => self.now += LEASE_MS,
+            }
+            self.desk.expire(self.now);
+        }
+        panic!("stuck at patch {} with {} bytes held", self.stream.len(), self.desk.credit().held());
+    }
+}
+
+fn selection(counts: &[u32]) -> Selection {
+    let slides = (0..)
+        .zip(counts)
+        .map(|(index, count)| SelectedSlide {
+            index,
+            url: String::new(),
+            etag: None,
+            coordinates: (0..*count as i32).map(|x| Coordinate { x, y: 0 }).collect(),
+        })
+        .collect();
+    Selection { slides, quarantined: Vec::new() }
+}
+
+fn seat(scenario: &Scenario, epoch: u64) -> Seat {
+    Seat { seed: scenario.seed, epoch, order: Order::Shuffled, shape: scenario.shape }
+}
+
+/// What the program must see, taken from the plan alone.
+fn expected(scenario: &Scenario) -> Vec<Patch> {
+    let selection = selection(&scenario.counts);
+    let epoch = |epoch| {
+        let mut places: Vec<Place> =
+            Plan::new(&selection, seat(scenario, epoch)).works().flat_map(|work| work.places).collect();
+        places.sort_by_key(|place| place.position);
+        places.into_iter().map(|place| (place.slide, place.coordinate)).collect::<Vec<_>>()
+    };
+    (0..scenario.epochs).flat_map(epoch).collect()
+}
+
+prop_compose! {
+    fn scenarios()(
+        counts in prop::collection::vec(0_u32..60, 1..6),
+        (batch, lanes, block, window) in (1_u64..24, 1_u64..8, 1_u64..8, 1_u64..3),
+        (epochs, workers, slots) in (1_u64..3, 1_u64..6, 1_u32..4),
+        budget_over_need in 0_u64..200,
+        (death, hang, duplicate, fail_once) in (0_u64..60, 0_u64..20, 0_u64..50, 0_u64..30),
+        seed in any::<u64>(),
+    ) -> Scenario {
+        Scenario {
+            counts, epochs, workers, slots, budget_over_need, seed,
+            shape: Shape { batch, lanes: lanes.min(batch), block, window, patch_bytes: 3 },
+            faults: Faults { death, hang, duplicate, fail_once },
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_patch_arrives_once_and_in_order_through_any_fault(scenario in scenarios()) {
+        let budget = scenario.shape.needed_bytes() + scenario.budget_over_need;
+        let (stream, peak) = World::new(scenario.clone()).run();
+        prop_assert_eq!(stream, expected(&scenario));
+        prop_assert!(peak <= budget);
+    }
+}
+
+#[test]
+fn a_budget_below_the_need_is_refused_with_the_number() {
+    let shape = Shape { batch: 32, lanes: 16, block: 21, window: 2, patch_bytes: 196_608 };
+    let seat = Seat { seed: 0, epoch: 0, order: Order::Shuffled, shape };
+    let error = Desk::<Patch>::new(selection(&[88]), seat, 1, 64 << 20).unwrap_err();
+    assert_eq!(error.needed, 704 * 196_608);
+    assert!(error.to_string().contains("need 138412032 bytes, the budget is 67108864"), "{error}");
+}
