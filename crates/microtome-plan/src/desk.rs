@@ -138,6 +138,11 @@ impl<P> Desk<P> {
         self.leases.touch(lease, attempt, now_ms)
     }
 
+    /// What a grant that is out was to do.
+    pub fn work(&self, lease: LeaseId, attempt: u32) -> Option<&Task> {
+        self.leases.work(lease, attempt)
+    }
+
     /// All patches of a lease arrived, in the order in which the lease named them.
     pub fn deliver(&mut self, lease: LeaseId, attempt: u32, patches: Vec<P>) -> Delivery {
         match self.leases.work(lease, attempt) {

@@ -1,0 +1,79 @@
+//! The command line: arguments → settings → one module a verb. Data goes to stdout, everything else to stderr.
+//!
+//! Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage; `head` ends with its program's code.
+
+mod format;
+mod head;
+mod install;
+mod local;
+mod run;
+mod select;
+mod slide;
+mod summary;
+mod worker;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Patches cut on the fly from whole-slide images, for a program that trains on them.
+#[derive(Debug, Parser)]
+#[command(name = "microtome", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Cut a job's patches in this process, without a cluster, and leave a contact sheet of the first batch.
+    Run(run::Args),
+    /// Choose a job's slides and coordinates, and say what was chosen.
+    Select(select::Args),
+    /// Look at a slide.
+    Slide(slide::Args),
+    /// Feed a program: run it and hand it the patches that workers cut (in a cluster: the head pod).
+    Head(head::Args),
+    /// Cut patches for a head (in a cluster: a worker pod).
+    Worker(worker::Args),
+    /// Copy this binary into a directory (in a cluster: the head's init container).
+    Install(install::Args),
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter(&cli.verb)));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    let outcome = match cli.verb {
+        Verb::Run(args) => run::run(args),
+        Verb::Select(args) => select::run(args),
+        Verb::Slide(args) => slide::run(args),
+        Verb::Head(args) => head::run(args),
+        Verb::Worker(args) => worker::run(&args),
+        Verb::Install(args) => install::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("microtome: {}", format::chain(&error));
+        ExitCode::FAILURE
+    })
+}
+
+/// Pods log what they do; at a terminal only what goes wrong is worth a line between the results.
+fn default_filter(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Head(_) | Verb::Worker(_) => "info",
+        Verb::Run(_) | Verb::Select(_) | Verb::Slide(_) | Verb::Install(_) => "error",
+    }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}

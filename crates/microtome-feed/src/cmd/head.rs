@@ -1,0 +1,108 @@
+//! `microtome head -- COMMAND`: feeds a program and ends with its exit code.
+//!
+//! Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
+//! process goes to that group.
+
+mod program;
+mod termination;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use microtome_api::mount;
+
+use super::local::{DEFAULT_MEMORY, parse_memory};
+use crate::control::{self, Control, Outcome};
+use crate::engine;
+use crate::handoff::{HandedOff, Handoff};
+use crate::head::{self, Head};
+use crate::job::Job;
+use crate::tls;
+use program::Program;
+
+/// How long a program may go on after its feed failed, to save what it has.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Arguments of `microtome head`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The job's file: a PatchJob as YAML or JSON.
+    #[arg(long, env = "MICROTOME_JOB", value_name = "FILE")]
+    job: PathBuf,
+    /// Where workers dial in.
+    #[arg(long, env = "MICROTOME_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7300")]
+    listen: SocketAddr,
+    /// The directory of ca.crt, tls.crt and tls.key; without it, no encryption.
+    #[arg(long, env = "MICROTOME_TLS", value_name = "DIRECTORY")]
+    tls: Option<PathBuf>,
+    /// The operator's address, to which progress and the result are reported.
+    #[arg(long, env = "MICROTOME_CONTROL", value_name = "URL", requires_all = ["tls", "control_token", "job_uid"])]
+    control: Option<String>,
+    /// The file of the token that the operator wants to see.
+    #[arg(long, value_name = "FILE")]
+    control_token: Option<PathBuf>,
+    /// The job's UID.
+    #[arg(long, env = "MICROTOME_JOB_UID", value_name = "UID")]
+    job_uid: Option<String>,
+    /// Which attempt of the job this is.
+    #[arg(long, env = mount::ATTEMPT_VARIABLE, value_name = "K", default_value_t = 1)]
+    attempt: i32,
+    /// Patches held in memory at most, say 512Mi or 4Gi.
+    #[arg(long, env = "MICROTOME_MEMORY", value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
+    memory: u64,
+    /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[tokio::main]
+pub(super) async fn run(args: Args) -> Result<ExitCode> {
+    let outcome = feed(&args).await;
+    if let Err(error) = &outcome {
+        termination::write(&super::format::chain(error));
+    }
+    outcome
+}
+
+async fn feed(args: &Args) -> Result<ExitCode> {
+    let job = Job::read(&args.job)?;
+    let (head, feed) = head::start(&job, args.memory)?;
+    let tls = args.tls.as_deref().map(tls::server).transpose()?;
+    let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
+    tracing::info!(%address, dataset = job.recipe.name, slides = job.recipe.slides.len(), "head listens");
+    let control = report(args, &head)?;
+
+    let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
+    let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
+    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
+    let name = job.recipe.name.clone();
+    let handing = tokio::spawn(async move { handoff.serve(feed, &name).await });
+    let (exit_code, handed) = program.attend(handing, GRACE).await?;
+
+    let digest = match &handed {
+        Some(HandedOff::Whole { digest }) => digest.clone(),
+        _ => String::new(),
+    };
+    tracing::info!(exit_code, stream_digest = digest, patches = head.stats().patches, "program ended");
+    head.drain().await;
+    termination::write(&termination::message(exit_code, handed.as_ref(), head.stats().patches));
+    if let Some(control) = control {
+        let acknowledged = control.finish(Outcome { exit_code, stream_digest: digest }).await;
+        tracing::info!(acknowledged, "result reported");
+    }
+    Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))
+}
+
+fn report(args: &Args, head: &Head) -> Result<Option<Control>> {
+    let (Some(address), Some(directory), Some(token), Some(uid)) =
+        (&args.control, &args.tls, &args.control_token, &args.job_uid)
+    else {
+        return Ok(None);
+    };
+    let channel = engine::dial(address, Some(tls::control(directory)?))?;
+    let settings = control::Settings { channel, token: token.clone(), job_uid: uid.clone(), attempt: args.attempt };
+    Ok(Some(control::start(settings, head.clone())))
+}

@@ -1,0 +1,88 @@
+//! The program: a child in its own process group.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use microtome_api::mount;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::handoff::HandedOff;
+
+/// What shells add to a signal's number for an exit code.
+const SIGNALLED: i32 = 128;
+
+/// A running program.
+pub(super) struct Program {
+    child: Child,
+    group: Pid,
+}
+
+impl Program {
+    /// Starts `command` with its patches at `feed`.
+    pub(super) fn start(command: &[String], feed: &Path, attempt: i32) -> Result<Self> {
+        let [program, arguments @ ..] = command else { bail!("no command") };
+        let child = Command::new(program)
+            .args(arguments)
+            .env(mount::FEED_VARIABLE, feed)
+            .env(mount::ATTEMPT_VARIABLE, attempt.to_string())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{program}: cannot be started"))?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(Self { group: id.context("the program ended at once")?, child })
+    }
+
+    /// Waits for the program, passes signals on, and ends it some time after its feed failed. Returns exit code and how
+    /// the hand-off ended, if the program took part in it.
+    pub(super) async fn attend(
+        &mut self,
+        mut handing: JoinHandle<io::Result<HandedOff>>,
+        grace: Duration,
+    ) -> Result<(i32, Option<HandedOff>)> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut handed = None;
+        let deadline = tokio::time::sleep(Duration::MAX);
+        tokio::pin!(deadline);
+        let status = loop {
+            tokio::select! {
+                status = self.child.wait() => break status?,
+                outcome = &mut handing, if handed.is_none() => {
+                    let outcome = outcome??;
+                    if let HandedOff::Failed(error) = &outcome {
+                        tracing::error!(%error, grace_s = grace.as_secs(), "the program was told that its feed failed");
+                        deadline.as_mut().reset(tokio::time::Instant::now() + grace);
+                    }
+                    handed = Some(outcome);
+                }
+                () = &mut deadline => {
+                    self.signal(Signal::KILL);
+                    deadline.as_mut().reset(tokio::time::Instant::now() + grace);
+                }
+                _ = terminate.recv() => self.signal(Signal::TERM),
+                _ = interrupt.recv() => self.signal(Signal::INT),
+            }
+        };
+        // What the program left running in its group has nobody to talk to any more.
+        self.signal(Signal::KILL);
+        handing.abort();
+        Ok((exit_code(status), handed))
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A group that is gone needs no signal.
+        let _ = kill_process_group(self.group, signal);
+    }
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal)).unwrap_or(SIGNALLED)
+}

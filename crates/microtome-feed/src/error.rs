@@ -1,0 +1,49 @@
+//! What ends a stream.
+
+use microtome_plan::shape::BudgetError;
+
+/// Why a head stopped feeding.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The budget cannot hold the shuffle.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
+    /// A slide cannot be read and the dataset says `onError: Fail`, or storage refuses everybody.
+    #[error("{reason}")]
+    Slide {
+        /// The class of the reader's error.
+        category: String,
+        /// One line: file, place, what is wrong.
+        reason: String,
+    },
+    /// No slide is left.
+    #[error("no slide of {slides} can be read; the first: {reason}")]
+    NoSlides {
+        /// Slides of the dataset.
+        slides: usize,
+        /// The first one's reason.
+        reason: String,
+    },
+    /// The slides give no patch.
+    #[error("the dataset's sampling gives no patch on any of {slides} slides")]
+    NoPatches {
+        /// Slides that were opened.
+        slides: usize,
+    },
+    /// The head is going down.
+    #[error("the feed was closed")]
+    Closed,
+}
+
+impl FeedError {
+    /// The class of the error, shared by events, logs and metrics.
+    pub fn category(&self) -> &str {
+        match self {
+            Self::Budget(error) => error.category(),
+            Self::Slide { category, .. } => category,
+            Self::NoSlides { .. } => "NoSlides",
+            Self::NoPatches { .. } => "NoPatches",
+            Self::Closed => "Closed",
+        }
+    }
+}

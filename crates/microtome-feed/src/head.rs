@@ -1,0 +1,99 @@
+//! A head: takes workers' streams, selects, plans, leases, and gives out batches in order.
+//!
+//! One actor ([`actor`]) owns all state and is never blocked: connections send it events, the program's side takes
+//! batches from a channel of one, and dropping a batch gives its bytes back. Pixels are checked and copied by the
+//! connections' own tasks.
+
+mod actor;
+mod batch;
+mod selecting;
+mod service;
+mod stats;
+mod streaming;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+pub use batch::{Batch, Patch};
+pub use service::Service;
+pub use stats::{Snapshot, Spending};
+
+use crate::error::FeedError;
+use crate::job::Job;
+use crate::wire::MESSAGE_BYTES;
+use crate::wire::feed::feed_server::FeedServer;
+use actor::Actor;
+use stats::Stats;
+
+/// Events that wait for the actor; each holds at most a part, so this bounds what is between sockets and budget.
+const WAITING_EVENTS: usize = 64;
+
+/// A running head.
+#[derive(Clone, Debug)]
+pub struct Head {
+    events: mpsc::Sender<actor::Event>,
+    stats: Arc<Stats>,
+    patch_bytes: usize,
+}
+
+/// The program's side of a head: batches in order.
+#[derive(Debug)]
+pub struct Feed {
+    batches: mpsc::Receiver<Result<Batch, FeedError>>,
+    stats: Arc<Stats>,
+    started: bool,
+}
+
+/// Starts a head on the current runtime. `budget`: bytes of patches that it may hold.
+pub fn start(job: &Job, budget: u64) -> Result<(Head, Feed), FeedError> {
+    let stats = Arc::new(Stats::default());
+    let (events, inbox) = mpsc::channel(WAITING_EVENTS);
+    let (batches, program) = mpsc::channel(1);
+    let actor = Actor::new(job, budget, Arc::clone(&stats), batches)?;
+    tokio::spawn(actor.run(events.downgrade(), inbox));
+    let patch_bytes = usize::try_from(job.recipe.patch_bytes().get()).unwrap_or(usize::MAX);
+    let feed = Feed { batches: program, stats: Arc::clone(&stats), started: false };
+    Ok((Head { events, stats, patch_bytes }, feed))
+}
+
+impl Head {
+    /// The gRPC service to which workers attach.
+    pub fn service(&self) -> FeedServer<Service> {
+        FeedServer::new(Service::new(self.events.clone(), self.patch_bytes)).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// What has happened so far.
+    pub fn stats(&self) -> Snapshot {
+        self.stats.snapshot()
+    }
+
+    /// Tells all workers that no more work will come.
+    pub async fn drain(&self) {
+        // An actor that is gone has no workers to tell.
+        let _ = self.events.send(actor::Event::Drain).await;
+    }
+}
+
+impl Feed {
+    /// The next batch; `None` after the last one of the last epoch.
+    pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
+        let began = Instant::now();
+        let batch = self.batches.recv().await.transpose()?;
+        self.stats.change(|stats| {
+            let waited = began.elapsed();
+            if self.started {
+                stats.waiting += waited;
+            } else {
+                stats.first_batch = waited;
+            }
+            if let Some(batch) = &batch {
+                stats.patches += batch.patches().len() as u64;
+                stats.batches += 1;
+            }
+        });
+        self.started = true;
+        Ok(batch)
+    }
+}

@@ -1,0 +1,130 @@
+//! The gRPC edge: one task a worker, which checks and copies what arrives and turns it into events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use microtome_plan::lease::WorkerId;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::actor::{Event, Pixels};
+use crate::wire::PROTOCOL;
+use crate::wire::feed::feed_server;
+use crate::wire::feed::worker_message::Message;
+use crate::wire::feed::{Failed, HeadMessage, Part, Ready, WorkerMessage};
+
+/// Takes workers' streams.
+#[derive(Debug)]
+pub struct Service {
+    events: mpsc::Sender<Event>,
+    patch_bytes: usize,
+    workers: Arc<AtomicU64>,
+}
+
+impl Service {
+    pub(super) fn new(events: mpsc::Sender<Event>, patch_bytes: usize) -> Self {
+        Self { events, patch_bytes, workers: Arc::default() }
+    }
+}
+
+#[tonic::async_trait]
+impl feed_server::Feed for Service {
+    type AttachStream = tokio_stream::adapters::Map<
+        UnboundedReceiverStream<HeadMessage>,
+        fn(HeadMessage) -> Result<HeadMessage, Status>,
+    >;
+
+    async fn attach(&self, request: Request<Streaming<WorkerMessage>>) -> Result<Response<Self::AttachStream>, Status> {
+        let mut messages = request.into_inner();
+        let ready = match messages.message().await? {
+            Some(WorkerMessage { message: Some(Message::Ready(ready)) }) => ready,
+            _ => return Err(Status::invalid_argument("a stream begins with Ready")),
+        };
+        let Ready { protocol: PROTOCOL, slots } = ready else {
+            let text = format!("head speaks protocol {PROTOCOL}, worker {}: use the same version", ready.protocol);
+            return Err(Status::failed_precondition(text));
+        };
+        let worker = WorkerId(self.workers.fetch_add(1, Ordering::Relaxed) + 1);
+        // Never longer than the leases that are out to this worker.
+        let (outbox, inbox) = mpsc::unbounded_channel();
+        let closed = |_| Status::unavailable("the head is going down");
+        self.events.send(Event::Joined { worker, slots, outbox }).await.map_err(closed)?;
+        tokio::spawn(listen(worker, messages, self.events.clone(), self.patch_bytes));
+        Ok(Response::new(UnboundedReceiverStream::new(inbox).map(Ok)))
+    }
+}
+
+async fn listen(
+    worker: WorkerId,
+    mut messages: Streaming<WorkerMessage>,
+    events: mpsc::Sender<Event>,
+    patch_bytes: usize,
+) {
+    loop {
+        let event = match messages.message().await {
+            Ok(Some(WorkerMessage { message: Some(message) })) => event(worker, message, patch_bytes),
+            Ok(Some(WorkerMessage { message: None })) => None,
+            Ok(None) => break,
+            Err(status) => {
+                tracing::info!(worker = worker.0, %status, "stream lost");
+                break;
+            }
+        };
+        if let Some(event) = event
+            && events.send(event).await.is_err()
+        {
+            return;
+        }
+    }
+    // An actor that is gone does not care.
+    let _ = events.send(Event::Left { worker }).await;
+}
+
+fn event(worker: WorkerId, message: Message, patch_bytes: usize) -> Option<Event> {
+    match message {
+        Message::Ready(_) => None,
+        Message::Done(done) => Some(Event::Done { done }),
+        Message::Selected(selected) => Some(Event::Selected { selected }),
+        Message::Failed(failed) => Some(Event::Failed { failed }),
+        Message::Part(part) => Some(match check(&part, patch_bytes) {
+            Some(patches) => Event::Part { lease: part.lease, attempt: part.attempt, patches },
+            None => {
+                tracing::warn!(worker = worker.0, lease = part.lease, "part arrived damaged");
+                let reason = "pixels arrived damaged (CRC-32)".to_owned();
+                let (lease, attempt) = (part.lease, part.attempt);
+                Event::Failed { failed: Failed { lease, attempt, category: "Checksum".to_owned(), reason } }
+            }
+        }),
+    }
+}
+
+/// Copies each patch out of the received frame, so that it is freed by itself and the budget counts what is really held.
+fn check(part: &Part, patch_bytes: usize) -> Option<Vec<Pixels>> {
+    let whole = part.pixels.len() == part.crc32.len() * patch_bytes;
+    let patches = part.pixels.chunks_exact(patch_bytes).zip(&part.crc32);
+    whole.then(|| patches.map(|(pixels, crc32)| checked(pixels, *crc32)).collect()).flatten()
+}
+
+fn checked(pixels: &[u8], crc32: u32) -> Option<Pixels> {
+    (crc32fast::hash(pixels) == crc32).then(|| Pixels { bytes: Bytes::copy_from_slice(pixels), crc32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_part_is_a_failure_of_its_lease() {
+        let pixels = Bytes::from(vec![1, 2, 3, 4, 5, 6]);
+        let crc32: Vec<u32> = pixels.chunks(3).map(crc32fast::hash).collect();
+        let part = |crc32, pixels| Part { lease: 4, attempt: 2, crc32, pixels };
+        assert_eq!(check(&part(crc32.clone(), pixels.clone()), 3).unwrap().len(), 2);
+        assert!(check(&part(crc32.clone(), Bytes::from(vec![1, 2, 3, 4, 5, 7])), 3).is_none());
+        assert!(check(&part(crc32.clone(), pixels.slice(..5)), 3).is_none());
+        let event = event(WorkerId(1), Message::Part(part(crc32, pixels.slice(..5))), 3).unwrap();
+        assert!(matches!(event, Event::Failed { failed } if (failed.lease, failed.attempt) == (4, 2)));
+    }
+}

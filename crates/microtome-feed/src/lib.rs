@@ -1,0 +1,22 @@
+//! Head, worker and the wire between them; the binary `microtome`.
+//!
+//! ```text
+//! job file → head: select → plan → leases ⇄ workers: fetch → decode
+//!                  order → batches → the program (hand-off), a contact sheet or a digest
+//! ```
+//! [`engine`] puts a head and workers into one process; the streams are the same. The crate decides nothing about order
+//! or leases: that is `microtome-plan`, which it drives with real clocks, sockets and slides. It must not know of
+//! Kubernetes beyond the job's file and the paths at which things are mounted.
+
+pub mod cmd;
+pub mod control;
+pub mod digest;
+pub mod engine;
+pub mod error;
+pub mod handoff;
+pub mod head;
+pub mod job;
+pub mod sink;
+pub mod tls;
+pub mod wire;
+pub mod worker;

@@ -1,0 +1,4 @@
+//! What becomes of a stream that no program reads.
+
+pub mod contact_sheet;
+pub mod png;

@@ -1,0 +1,68 @@
+//! A worker: dials a head, takes leases, opens slides, cuts patches, pushes them. Stateless; it may die at any time.
+//!
+//! IO runs on the async runtime, decoding on blocking threads of which only as many run as there are cores, so that pixels
+//! never hold up a socket.
+
+mod cut;
+mod select;
+mod session;
+mod slides;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use microtome_slide::{Limits, Stores};
+use tokio::sync::Semaphore;
+use tonic::transport::Channel;
+
+pub use session::{Ended, SessionError};
+
+use slides::Slides;
+
+/// The first pause before dialling again; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// A head that starts takes seconds; dialling it every second costs nothing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a worker keeps between leases and streams.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    stores: Stores,
+    limits: Limits,
+    slides: Arc<Slides>,
+    decoders: Arc<Semaphore>,
+    slots: u32,
+}
+
+impl Worker {
+    /// A worker that decodes on `threads` threads.
+    pub fn new(stores: Stores, threads: usize) -> Self {
+        Self {
+            slides: Arc::new(Slides::new(stores.clone())),
+            stores,
+            limits: Limits::default(),
+            decoders: Arc::new(Semaphore::new(threads)),
+            // While one lease of a thread is decoded, the next is fetched.
+            slots: u32::try_from(threads * 2).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Serves one stream after another until the head says that no more work will come.
+    pub async fn run(&self, channel: Channel) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.serve(channel.clone()).await {
+                Ok(Ended::Drained) => return,
+                Ok(Ended::Closed { served }) => {
+                    tracing::info!(leases = served, "stream closed");
+                    if served > 0 {
+                        pause = FIRST_PAUSE;
+                    }
+                }
+                Err(error) => tracing::info!(error = %error.status(), pause_ms = pause.as_millis() as u64, "no stream"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}

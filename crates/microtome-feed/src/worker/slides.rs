@@ -1,0 +1,45 @@
+//! The slides that a worker has open: each opened once, however many leases ask at the same time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use microtome_slide::{Error, Limits, Slide, SlideUrl, Stores};
+use tokio::sync::OnceCell;
+
+/// An index is 12 bytes a tile, some 6 MB for the largest slides: 64 of them stay below 400 MB.
+const OPEN_SLIDES: usize = 64;
+
+type Key = (String, Option<String>);
+type Opening = Arc<OnceCell<Slide>>;
+
+/// The slides used last.
+#[derive(Debug)]
+pub(super) struct Slides {
+    stores: Stores,
+    /// The one used last at the end.
+    open: Mutex<VecDeque<(Key, Opening)>>,
+}
+
+impl Slides {
+    pub(super) fn new(stores: Stores) -> Self {
+        Self { stores, open: Mutex::new(VecDeque::new()) }
+    }
+
+    /// The slide in the given version of its blob.
+    pub(super) async fn get(&self, url: &SlideUrl, limits: &Limits, etag: Option<&str>) -> Result<Slide, Error> {
+        let opening = self.opening((url.to_string(), etag.map(ToOwned::to_owned)));
+        opening.get_or_try_init(|| Slide::open_pinned(&self.stores, url, limits, etag)).await.cloned()
+    }
+
+    fn opening(&self, key: Key) -> Opening {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = open.iter().position(|(known, _)| *known == key).and_then(|index| open.remove(index));
+        let entry = found.unwrap_or_else(|| (key, Opening::default()));
+        let opening = Arc::clone(&entry.1);
+        open.push_back(entry);
+        if open.len() > OPEN_SLIDES {
+            open.pop_front();
+        }
+        opening
+    }
+}
