@@ -1,0 +1,203 @@
+//! Baseline and progressive JPEG tiles (TIFF compression 7), with tables in the directory or in the tile.
+//!
+//! The colour transform follows the directory's Photometric, as OpenSlide has it: Aperio writes RGB without any marker
+//! that says so, and decoders would take it for YCbCr.
+
+use zune_jpeg::{
+    JpegDecoder,
+    errors::DecodeErrors,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
+
+use super::{CodecError, Color, EncodedTile, Scratch, Target, TileCodec, TileLayout, color::ycbcr_to_rgb};
+
+/// Start and end of a JPEG stream.
+const SOI: [u8; 2] = [0xff, 0xd8];
+const EOI: [u8; 2] = [0xff, 0xd9];
+
+#[derive(Debug)]
+pub(super) struct Jpeg;
+
+impl TileCodec for Jpeg {
+    fn check(&self, layout: &TileLayout) -> Result<(), CodecError> {
+        // JPEG's sizes have 16 bits.
+        if layout.width.max(layout.height) > u32::from(u16::MAX) {
+            let what = format!("a JPEG tile of {}x{} pixels", layout.width, layout.height);
+            return Err(CodecError::Unsupported { what });
+        }
+        Ok(())
+    }
+
+    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
+        check_scans(tile)?;
+        let Scratch { stream, pixels } = scratch;
+        let bytes = with_tables(tile, stream);
+        let mut decoder = open(bytes, tile)?;
+        let convert = force_color(&mut decoder, tile.layout.color)?;
+        let expected = tile.layout.width as usize * tile.layout.height as usize * 3;
+        pixels.resize(expected, 0);
+        decoder.decode_into(pixels).map_err(|error| corrupt(&error))?;
+        target.copy_from_tile(pixels, tile.layout.width);
+        if convert {
+            target.rows().for_each(ycbcr_to_rgb);
+        }
+        Ok(())
+    }
+}
+
+/// The tile as a stream of its own: the directory's tables without their end, then the tile without its start.
+fn with_tables<'a>(tile: EncodedTile<'a>, stream: &'a mut Vec<u8>) -> &'a [u8] {
+    let (Some(tables), Some(body)) = (tile.tables.strip_prefix(&SOI), tile.bytes.strip_prefix(&SOI)) else {
+        return tile.bytes;
+    };
+    stream.clear();
+    stream.extend_from_slice(&SOI);
+    stream.extend_from_slice(tables.strip_suffix(&EOI).unwrap_or(tables));
+    stream.extend_from_slice(body);
+    stream
+}
+
+type Decoder<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
+
+/// Reads the headers and checks them against the directory.
+fn open<'a>(bytes: &'a [u8], tile: EncodedTile<'_>) -> Result<Decoder<'a>, CodecError> {
+    let TileLayout { width, height, .. } = tile.layout;
+    // Strict: a stream that ends early would otherwise come back as grey pixels.
+    let options =
+        DecoderOptions::default().set_strict_mode(true).set_max_width(width as usize).set_max_height(height as usize);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|error| corrupt(&error))?;
+    let info = decoder.info().ok_or_else(|| CodecError::Corrupt { what: "no frame header".to_owned() })?;
+    if info.components != 3 {
+        return Err(CodecError::Unsupported { what: format!("a JPEG of {} components", info.components) });
+    }
+    let found = (u32::from(info.width), u32::from(info.height));
+    if found != (width, height) {
+        let (expected_width, expected_height) = (width, height);
+        return Err(CodecError::Size { width: found.0, height: found.1, expected_width, expected_height });
+    }
+    Ok(decoder)
+}
+
+/// Bounds the passes over a tile. In entropy-coded data 0xff is always stuffed, so the markers can be counted.
+fn check_scans(tile: EncodedTile<'_>) -> Result<(), CodecError> {
+    let pairs = tile.bytes.iter().zip(tile.bytes.iter().skip(1));
+    let scans = pairs.filter(|(first, second)| **first == 0xff && **second == 0xda).count();
+    if scans > tile.scans { Err(CodecError::Scans { scans }) } else { Ok(()) }
+}
+
+/// Makes the decoder return samples in the directory's colour; true if they are YCbCr and still to be converted.
+fn force_color(decoder: &mut Decoder<'_>, color: Color) -> Result<bool, CodecError> {
+    let believed = decoder.input_colorspace();
+    let (out, convert) = match (believed, color) {
+        (Some(ColorSpace::YCbCr | ColorSpace::YCCK), Color::YCbCr) => (ColorSpace::RGB, false),
+        // Asking for what the decoder believes to be there returns the samples as they are. With three components it
+        // turns CMYK into RGB and YCCK into YCbCr once it decodes.
+        (Some(ColorSpace::YCbCr | ColorSpace::YCCK), Color::Rgb) => (ColorSpace::YCbCr, false),
+        (Some(ColorSpace::RGB | ColorSpace::CMYK), color) => (ColorSpace::RGB, color == Color::YCbCr),
+        (other, _) => return Err(CodecError::Unsupported { what: format!("a JPEG of colour space {other:?}") }),
+    };
+    let options = decoder.options().jpeg_set_out_colorspace(out);
+    decoder.set_options(options);
+    Ok(convert)
+}
+
+fn corrupt(error: &DecodeErrors) -> CodecError {
+    let what = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    CodecError::Corrupt { what }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        Limits,
+        codec::Region,
+        formats,
+        tiff::{Step, Walker},
+    };
+
+    const LAYOUT: TileLayout = TileLayout { width: 240, height: 240, color: Color::Rgb };
+
+    /// Tables and one tile of a real slide: RGB samples, no markers about colour.
+    fn real_tile() -> (Bytes, Vec<u8>) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/CMU-1-Small-Region.svs");
+        let file = Bytes::from(std::fs::read(path).unwrap());
+        let limits = Limits::default();
+        let mut walker = Walker::start(file.clone(), file.len() as u64, &limits).unwrap();
+        assert_eq!(walker.step().unwrap(), Step::Done);
+        let (_, levels) = formats::read(&walker.finish()).unwrap();
+        let Range { start, end } = levels[0].locate(57, file.len() as u64, &limits).unwrap().unwrap();
+        (levels[0].tables.clone(), file[start as usize..end as usize].to_vec())
+    }
+
+    fn decode(tables: &[u8], bytes: &[u8], color: Color) -> Result<Vec<u8>, CodecError> {
+        let (region, mut pixels) = (Region { x: 0, y: 0, width: 240, height: 240 }, vec![0; 240 * 240 * 3]);
+        let tile = EncodedTile { bytes, tables, layout: TileLayout { color, ..LAYOUT }, scans: 8 };
+        let target = Target { region, pixels: &mut pixels, stride: 240 * 3 };
+        Jpeg.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
+    }
+
+    fn largest_difference(one: &[u8], other: &[u8]) -> u8 {
+        one.iter().zip(other).map(|(one, other)| one.abs_diff(*other)).max().unwrap()
+    }
+
+    #[test]
+    fn colour_follows_the_directory_whatever_the_markers_say() {
+        let (tables, tile) = real_tile();
+        let rgb = decode(&tables, &tile, Color::Rgb).unwrap();
+        let mut converted = rgb.clone();
+        ycbcr_to_rgb(&mut converted);
+        assert!(largest_difference(&rgb, &converted) > 50);
+        for transform in [None, Some(0), Some(1), Some(2)] {
+            let mut marked = tile[..2].to_vec();
+            // An Adobe segment: 0 says RGB, 1 YCbCr, 2 YCCK.
+            marked.extend(transform.iter().flat_map(|t| [b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0", &[*t][..]].concat()));
+            marked.extend(&tile[2..]);
+            assert!(decode(&tables, &marked, Color::Rgb).unwrap() == rgb, "{transform:?}");
+            let ycbcr = decode(&tables, &marked, Color::YCbCr).unwrap();
+            assert!(largest_difference(&ycbcr, &converted) <= 1, "{transform:?}");
+        }
+    }
+
+    #[test]
+    fn tables_may_be_in_the_tile() {
+        let (tables, tile) = real_tile();
+        let whole = [&tables[..tables.len() - 2], &tile[2..]].concat();
+        assert!(decode(&[], &whole, Color::Rgb).unwrap() == decode(&tables, &tile, Color::Rgb).unwrap());
+    }
+
+    #[test]
+    fn a_region_is_a_crop() {
+        let (tables, bytes) = real_tile();
+        let all = decode(&tables, &bytes, Color::Rgb).unwrap();
+        let (region, mut pixels) = (Region { x: 17, y: 200, width: 100, height: 40 }, vec![0; 40 * 400]);
+        let tile = EncodedTile { bytes: &bytes, tables: &tables, layout: LAYOUT, scans: 8 };
+        Jpeg.decode(tile, Target { region, pixels: &mut pixels, stride: 400 }, &mut Scratch::default()).unwrap();
+        for (row, pixels) in pixels.chunks_exact(400).enumerate() {
+            let start = ((200 + row) * 240 + 17) * 3;
+            assert_eq!(pixels[..300], all[start..start + 300]);
+        }
+    }
+
+    #[test]
+    fn bad_tiles_are_errors() {
+        let (tables, tile) = real_tile();
+        assert!(matches!(decode(&tables, &[], Color::Rgb), Err(CodecError::Corrupt { .. })));
+        assert!(matches!(decode(&[], &tile, Color::Rgb), Err(CodecError::Corrupt { .. })));
+        for cut in [1, 10, tile.len() / 2, tile.len() - 200] {
+            assert!(decode(&tables, &tile[..cut], Color::Rgb).is_err(), "cut at {cut}");
+        }
+        let mut smaller = tile.clone();
+        let frame = tile.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        smaller[frame + 6] = 200;
+        let said = "tile has 240x200 pixels, its directory says 240x240";
+        assert_eq!(decode(&tables, &smaller, Color::Rgb).unwrap_err().to_string(), said);
+        let scans = [tile.as_slice(), &[0xff, 0xda].repeat(9)].concat();
+        assert_eq!(decode(&tables, &scans, Color::Rgb), Err(CodecError::Scans { scans: 10 }));
+    }
+}

@@ -1,0 +1,48 @@
+//! Uncompressed tiles: interleaved RGB.
+
+use super::{CodecError, Color, EncodedTile, Scratch, Target, TileCodec, TileLayout};
+
+#[derive(Debug)]
+pub(super) struct Raw;
+
+impl TileCodec for Raw {
+    fn check(&self, layout: &TileLayout) -> Result<(), CodecError> {
+        match layout.color {
+            Color::Rgb => Ok(()),
+            Color::YCbCr => Err(CodecError::Unsupported { what: "uncompressed YCbCr".to_owned() }),
+        }
+    }
+
+    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, _: &mut Scratch) -> Result<(), CodecError> {
+        let expected = tile.layout.width as usize * tile.layout.height as usize * 3;
+        let found = tile.bytes.len();
+        let pixels = tile.bytes.get(..expected).ok_or(CodecError::Short { found, expected })?;
+        target.copy_from_tile(pixels, tile.layout.width);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Region;
+
+    fn decode(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+        let layout = TileLayout { width: 2, height: 2, color: Color::Rgb };
+        let mut pixels = vec![0; 6];
+        let target = Target { region: Region { x: 1, y: 0, width: 1, height: 2 }, pixels: &mut pixels, stride: 3 };
+        let tile = EncodedTile { bytes, tables: &[], layout, scans: 1 };
+        Raw.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
+    }
+
+    #[test]
+    fn the_region_is_cut_out() {
+        let bytes: Vec<u8> = (0..12).collect();
+        assert_eq!(decode(&bytes).unwrap(), [3, 4, 5, 9, 10, 11]);
+    }
+
+    #[test]
+    fn a_short_tile_is_an_error() {
+        assert_eq!(decode(&[0; 11]).unwrap_err(), CodecError::Short { found: 11, expected: 12 });
+    }
+}

@@ -1,0 +1,142 @@
+//! One pyramid level of a tiled TIFF: its grid, where each tile lies, and how tiles are coded.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::{
+    Fault, Limits,
+    codec::{self, Color, TileCodec, TileLayout},
+    tiff::{Directory, Tiff, tags},
+};
+
+/// A level, ready to be read.
+#[derive(Debug)]
+pub(crate) struct Level {
+    /// Number of its TIFF directory.
+    pub(crate) directory: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// Level-0 pixels per pixel.
+    pub(crate) downsample: f64,
+    pub(crate) layout: TileLayout,
+    /// Tiles in a row.
+    pub(crate) tiles_across: u64,
+    pub(crate) codec: &'static dyn TileCodec,
+    /// The codec's name.
+    pub(crate) compression: &'static str,
+    /// `JPEGTables`, or nothing.
+    pub(crate) tables: Bytes,
+    tiles: TileIndex,
+}
+
+/// Where the tiles of a level lie: 12 bytes a tile.
+#[derive(Debug)]
+struct TileIndex {
+    offsets: Vec<u64>,
+    /// Counts beyond `u32` are kept as its maximum, which no limit allows.
+    counts: Vec<u32>,
+}
+
+impl Level {
+    /// Reads the level of a tiled directory. `tiles_left` is what the slide may still index, and is reduced.
+    pub(crate) fn read(tiff: &Tiff, directory: &Directory, tiles_left: &mut u64) -> Result<Self, Fault> {
+        let place = |fault: Fault| fault.in_directory(directory.number).at(directory.offset);
+        let size = |tag| positive(tiff, directory, tag);
+        let (width, height) = (size(tags::IMAGE_WIDTH)?, size(tags::IMAGE_LENGTH)?);
+        let (tile_width, tile_height) = (size(tags::TILE_WIDTH)?, size(tags::TILE_LENGTH)?);
+        if u64::from(tile_width) * u64::from(tile_height) > tiff.limits().tile_pixels {
+            return Err(place(Fault::limit(format!("tiles of {tile_width}x{tile_height} pixels"))));
+        }
+        let tiles_across = u64::from(width.div_ceil(tile_width));
+        let tiles = tiles_across * u64::from(height.div_ceil(tile_height));
+        *tiles_left = tiles_left.checked_sub(tiles).ok_or_else(|| place(Fault::limit(format!("{tiles} tiles"))))?;
+        let compression = tiff.uint(directory, tags::COMPRESSION)?.unwrap_or(1);
+        let row = codec::find(compression).map_err(place)?;
+        let color = color(tiff, directory)?;
+        let layout = TileLayout { width: tile_width, height: tile_height, color };
+        row.codec.check(&layout).map_err(|error| place(Fault::unsupported(error.to_string())))?;
+        let tables = tiff.bytes(directory, tags::JPEG_TABLES, tiff.limits().table_bytes)?.unwrap_or_default();
+        Ok(Self {
+            directory: directory.number,
+            width,
+            height,
+            downsample: 1.0,
+            layout,
+            tiles_across,
+            codec: row.codec,
+            compression: row.name,
+            // A copy of its own: the slice would keep the whole window alive.
+            tables: Bytes::copy_from_slice(&tables),
+            tiles: TileIndex::read(tiff, directory, tiles)?,
+        })
+    }
+
+    /// Where tile number `tile` lies; `None` if the file leaves it out, which means background.
+    pub(crate) fn locate(&self, tile: u64, blob_bytes: u64, limits: &Limits) -> Result<Option<Range<u64>>, Fault> {
+        let entry = usize::try_from(tile).ok().and_then(|tile| self.tiles.get(tile));
+        let place = |fault: Fault| fault.in_directory(self.directory).in_tile(tile);
+        let (offset, count) = entry.ok_or_else(|| place(Fault::malformed("tile is outside the grid")))?;
+        if count == 0 {
+            return Ok(None);
+        }
+        if u64::from(count) > limits.compressed_tile_bytes || count == u32::MAX {
+            return Err(place(Fault::limit(format!("compressed tile of {count} bytes or more")).at(offset)));
+        }
+        match offset.checked_add(u64::from(count)) {
+            Some(end) if end <= blob_bytes => Ok(Some(offset..end)),
+            _ => Err(place(Fault::truncated("tile lies outside the file").at(offset))),
+        }
+    }
+}
+
+impl TileIndex {
+    fn read(tiff: &Tiff, directory: &Directory, tiles: u64) -> Result<Self, Fault> {
+        let offsets = tiff.uints(directory, tags::TILE_OFFSETS, tiles)?;
+        let counts = tiff.uints(directory, tags::TILE_BYTE_COUNTS, tiles)?;
+        let counts = counts.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        Ok(Self { offsets, counts })
+    }
+
+    fn get(&self, tile: usize) -> Option<(u64, u32)> {
+        self.offsets.get(tile).copied().zip(self.counts.get(tile).copied())
+    }
+}
+
+/// A size in pixels: there, not zero, and within 32 bits.
+fn positive(tiff: &Tiff, directory: &Directory, tag: u16) -> Result<u32, Fault> {
+    let value = tiff.uint(directory, tag)?.ok_or_else(|| tiff.missing(directory, tag))?;
+    u32::try_from(value).ok().filter(|value| *value > 0).ok_or_else(|| {
+        Fault::malformed(format!("tag {tag} is {value}")).in_directory(directory.number).at(directory.offset)
+    })
+}
+
+/// The colour of the samples; refuses everything but interleaved 8-bit RGB and YCbCr.
+fn color(tiff: &Tiff, directory: &Directory) -> Result<Color, Fault> {
+    let refuse = |what: String| Err(Fault::unsupported(what).in_directory(directory.number).at(directory.offset));
+    let uint = |tag, default| Ok::<u64, Fault>(tiff.uint(directory, tag)?.unwrap_or(default));
+    let samples = uint(tags::SAMPLES_PER_PIXEL, 1)?;
+    if samples != 3 {
+        return refuse(format!("{samples} samples per pixel"));
+    }
+    let bits = match directory.entry(tags::BITS_PER_SAMPLE) {
+        Some(entry) => tiff.uints(directory, tags::BITS_PER_SAMPLE, entry.count.clamp(1, samples))?,
+        None => vec![1],
+    };
+    if bits.iter().any(|bits| *bits != 8) {
+        return refuse(format!("{bits:?} bits per sample"));
+    }
+    let format = uint(tags::SAMPLE_FORMAT, 1)?;
+    if format != 1 {
+        return refuse(format!("sample format {format}"));
+    }
+    let planar = uint(tags::PLANAR_CONFIGURATION, 1)?;
+    if planar != 1 {
+        return refuse(format!("planar configuration {planar}"));
+    }
+    match tiff.uint(directory, tags::PHOTOMETRIC)?.ok_or_else(|| tiff.missing(directory, tags::PHOTOMETRIC))? {
+        2 => Ok(Color::Rgb),
+        6 => Ok(Color::YCbCr),
+        other => refuse(format!("photometric interpretation {other}")),
+    }
+}

@@ -1,0 +1,91 @@
+//! Formats of slides: one file and one row of [`FORMATS`] each.
+//!
+//! A format turns a walked TIFF into levels and properties; it does no IO and decodes no pixels.
+//! Format facts: <https://openslide.org/formats/>.
+
+mod aperio;
+mod foreign;
+mod generic_tiff;
+mod level;
+mod number;
+mod properties;
+
+use std::collections::BTreeMap;
+
+pub(crate) use level::Level;
+
+use crate::{Fault, LevelInfo, Limits, SlideInfo, tiff::Tiff};
+
+/// One format: its name as OpenSlide has it, how it is recognised, and how it is read.
+struct Format {
+    name: &'static str,
+    detect: fn(&Tiff) -> bool,
+    read: fn(&Tiff) -> Result<Contents, Fault>,
+}
+
+/// In order of detection: the generic one takes every tiled TIFF.
+const FORMATS: &[Format] = &[
+    Format { name: "aperio", detect: aperio::detect, read: aperio::read },
+    Format { name: "generic-tiff", detect: generic_tiff::detect, read: generic_tiff::read },
+];
+
+/// What a format finds in a file.
+struct Contents {
+    /// Level 0 first.
+    levels: Vec<Level>,
+    mpp: Option<(f64, f64)>,
+    objective_power: Option<f64>,
+    /// The vendor's own and TIFF's properties.
+    properties: BTreeMap<String, String>,
+}
+
+/// Recognises and reads a walked file.
+pub(crate) fn read(tiff: &Tiff) -> Result<(SlideInfo, Vec<Level>), Fault> {
+    if tiff.directories().is_empty() {
+        return Err(Fault::not_a_slide("TIFF file without directories"));
+    }
+    foreign::refuse(tiff)?;
+    let tiled = |format: &&Format| (format.detect)(tiff);
+    let format = FORMATS.iter().find(tiled).ok_or_else(|| {
+        Fault::not_a_slide("first TIFF directory is not tiled").in_directory(0).at(tiff.header().first)
+    })?;
+    let mut contents = (format.read)(tiff)?;
+    set_downsamples(&mut contents.levels, tiff.limits())?;
+    let first = contents.levels.first().ok_or_else(|| Fault::not_a_slide("no tiled TIFF directory"))?;
+    let (width, height) = (first.width, first.height);
+    let properties = properties::openslide(format.name, &contents);
+    let (mpp_x, mpp_y) = contents.mpp.unzip();
+    let levels = contents.levels.iter().map(level_info).collect();
+    let info = SlideInfo { format: format.name.to_owned(), width, height, mpp_x, mpp_y, levels, properties };
+    Ok((info, contents.levels))
+}
+
+/// Downsamples as OpenSlide defines them, `((w0 / w) + (h0 / h)) / 2`; levels must get smaller.
+fn set_downsamples(levels: &mut [Level], limits: &Limits) -> Result<(), Fault> {
+    if levels.len() > limits.levels {
+        return Err(Fault::limit(format!("{} levels", levels.len())));
+    }
+    let Some((width, height)) = levels.first().map(|level| (f64::from(level.width), f64::from(level.height))) else {
+        return Ok(());
+    };
+    let mut previous = 0.0;
+    for level in levels {
+        level.downsample = (height / f64::from(level.height) + width / f64::from(level.width)) / 2.0;
+        if level.downsample < previous {
+            return Err(Fault::malformed("levels are not in order of size").in_directory(level.directory));
+        }
+        previous = level.downsample;
+    }
+    Ok(())
+}
+
+fn level_info(level: &Level) -> LevelInfo {
+    LevelInfo {
+        width: level.width,
+        height: level.height,
+        downsample: level.downsample,
+        tile_width: level.layout.width,
+        tile_height: level.layout.height,
+        compression: level.compression.to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! Decoding of fetched tiles, straight into the patches.
+//!
+//! A tile that one patch needs is decoded into that patch's buffer; one that several need is decoded once, as far as any
+//! of them needs it, and copied.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use super::{
+    fetch::Fetched,
+    plan::{Placement, PlannedTile, ReadPlan},
+    request::Patches,
+};
+use crate::{
+    Fault, PatchError,
+    codec::{EncodedTile, Scratch, Target},
+    formats::Level,
+};
+
+/// The background.
+const WHITE: u8 = 255;
+
+/// What one call of [`decode`] works with.
+struct Decoder<'a> {
+    plan: &'a ReadPlan,
+    fetched: &'a Fetched,
+    level: &'a Level,
+    scratch: Scratch,
+    /// Pixels of a tile that several patches share.
+    shared: Vec<u8>,
+}
+
+pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
+    let mut pixels = vec![WHITE; plan.patch_count() * plan.patch_bytes()];
+    let Some(level) = plan.level() else { return Patches { pixels, errors: Vec::new() } };
+    let mut decoder = Decoder { plan, fetched, level, scratch: Scratch::default(), shared: Vec::new() };
+    let mut faults: BTreeMap<usize, Fault> = BTreeMap::new();
+    for tile in plan.tiles() {
+        if let Err(fault) = decoder.place(tile, &mut pixels) {
+            for placement in plan.placements(tile) {
+                faults.entry(placement.patch).or_insert_with(|| fault.clone());
+            }
+        }
+    }
+    for patch in faults.keys() {
+        let size = plan.patch_bytes();
+        pixels[patch * size..(patch + 1) * size].fill(WHITE);
+    }
+    let url = plan.slide().url();
+    let error = |fault| PatchError { url: url.clone(), fault };
+    Patches { pixels, errors: faults.into_iter().map(|(patch, fault)| (patch, error(fault))).collect() }
+}
+
+impl Decoder<'_> {
+    /// Decodes one tile and puts its pieces into their patches.
+    fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
+        let Some(bytes) = self.fetched.tile(self.plan, tile)? else { return Ok(()) };
+        match self.plan.placements(tile) {
+            [] => Ok(()),
+            [only] => {
+                let target = target(self.plan, only, pixels);
+                self.decode(tile, bytes, target)
+            }
+            several => self.decode_shared(tile, bytes, several, pixels),
+        }
+    }
+
+    fn decode_shared(
+        &mut self,
+        tile: &PlannedTile,
+        bytes: &[u8],
+        placements: &[Placement],
+        pixels: &mut [u8],
+    ) -> Result<(), Fault> {
+        let regions = placements.iter().map(|placement| placement.region);
+        let Some(region) = regions.reduce(|one, other| one.union(other)) else { return Ok(()) };
+        let stride = region.width as usize * 3;
+        let mut shared = std::mem::take(&mut self.shared);
+        shared.resize(stride * region.height as usize, 0);
+        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride });
+        if outcome.is_ok() {
+            for placement in placements {
+                let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
+                let source = shared.chunks_exact(stride).skip(top as usize);
+                let (left, length) = (left as usize * 3, placement.region.width as usize * 3);
+                for (to, from) in target(self.plan, placement, pixels).rows().zip(source) {
+                    to.copy_from_slice(&from[left..left + length]);
+                }
+            }
+        }
+        self.shared = shared;
+        outcome
+    }
+
+    fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
+        let Level { codec, tables, layout, directory, .. } = self.level;
+        let scans = self.plan.slide().limits().scans;
+        let encoded = EncodedTile { bytes, tables, layout: *layout, scans };
+        let scratch = &mut self.scratch;
+        // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
+        // and the target may be half written; both are overwritten or discarded.
+        let outcome = catch_unwind(AssertUnwindSafe(|| codec.decode(encoded, target, scratch)));
+        let fault = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Fault::from(error),
+            Err(_) => Fault::malformed("decoder gave up on the tile"),
+        };
+        let fault = fault.in_directory(*directory).in_tile(tile.number);
+        Err(tile.bytes().map_or(fault.clone(), |bytes| fault.at(bytes.start)))
+    }
+}
+
+/// The part of its patch that a placement fills.
+fn target<'a>(plan: &ReadPlan, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
+    let stride = plan.stride();
+    let start = placement.patch * plan.patch_bytes() + placement.y as usize * stride + placement.x as usize * 3;
+    Target { region: placement.region, pixels: &mut pixels[start..], stride }
+}

@@ -1,0 +1,11 @@
+//! Reading patches: plan (pure), fetch (IO), decode (CPU); three seams that a worker runs on different threads.
+
+mod decode;
+mod fetch;
+mod geometry;
+mod plan;
+mod request;
+
+pub use fetch::Fetched;
+pub use plan::{PlannedTile, ReadPlan};
+pub use request::{PatchRequest, Patches};

@@ -1,0 +1,140 @@
+//! An open slide.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan, SlideInfo, SlideUrl, Stores, Usage,
+    formats::{self, Level},
+    store::{Blob, Ends},
+    tiff::{Step, Tiff, Walker},
+};
+
+/// Bytes fetched from each end of a blob at once: small files whole, and the directories of well-made ones.
+const END_BYTES: u64 = 64 << 10;
+
+/// A slide whose format, levels and tile index are known, pinned to one version of its blob. Cheap to clone.
+#[derive(Clone)]
+pub struct Slide {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    blob: Blob,
+    info: SlideInfo,
+    levels: Vec<Level>,
+    limits: Limits,
+}
+
+impl Slide {
+    /// Opens the slide at `url`: both ends of the blob, then one range for each directory that lies elsewhere.
+    ///
+    /// # Errors
+    /// What the store answers (`NotFound`, `Denied`, `Storage`, `Changed`), or what is wrong with the file (`NotASlide`,
+    /// `Unsupported`, `Truncated`, `Malformed`, `Limit`).
+    pub async fn open(stores: &Stores, url: &SlideUrl, limits: &Limits) -> Result<Self, Error> {
+        Self::open_pinned(stores, url, limits, None).await
+    }
+
+    /// As [`Slide::open`], but only the version of the blob that has this ETag.
+    ///
+    /// # Errors
+    /// `Changed` if the blob has another ETag; else as [`Slide::open`].
+    pub async fn open_pinned(
+        stores: &Stores,
+        url: &SlideUrl,
+        limits: &Limits,
+        etag: Option<&str>,
+    ) -> Result<Self, Error> {
+        let (blob, ends) = Blob::open(stores, url, etag, END_BYTES).await?;
+        let tiff = walk(&blob, ends, limits).await?;
+        let (info, levels) = formats::read(&tiff).map_err(|fault| Error::slide(url, fault))?;
+        Ok(Self { inner: Arc::new(Inner { blob, info, levels, limits: limits.clone() }) })
+    }
+
+    /// Format, size, resolution, levels, properties.
+    pub fn info(&self) -> &SlideInfo {
+        &self.inner.info
+    }
+
+    /// Where the slide lies.
+    pub fn url(&self) -> &SlideUrl {
+        self.inner.blob.url()
+    }
+
+    /// The version that is read; `None` if the store has no ETags.
+    pub fn etag(&self) -> Option<&str> {
+        self.inner.blob.etag()
+    }
+
+    /// Size of the blob in bytes.
+    pub fn size(&self) -> u64 {
+        self.inner.blob.size()
+    }
+
+    /// Requests and bytes spent on this slide so far, opening included.
+    pub fn usage(&self) -> Usage {
+        self.inner.blob.usage()
+    }
+
+    /// Plans a request; pure.
+    ///
+    /// # Errors
+    /// `Request` for a level that does not exist or patches without pixels, `Limit` for more than the limits allow.
+    pub fn plan(&self, request: &PatchRequest) -> Result<ReadPlan, Error> {
+        ReadPlan::new(self, request)
+    }
+
+    /// Fetches a plan's ranges; IO only.
+    ///
+    /// # Errors
+    /// `Changed` if the blob was replaced since it was opened, `Truncated` if it is shorter than it said, or what the store
+    /// answers.
+    pub async fn fetch(&self, plan: &ReadPlan) -> Result<Fetched, Error> {
+        Ok(Fetched::new(self.inner.blob.get_all(plan.ranges()).await?))
+    }
+
+    /// Plans, fetches and decodes on the calling task. Workers, which decode on threads of their own, call the three.
+    ///
+    /// # Errors
+    /// As [`Slide::plan`] and [`Slide::fetch`]; bad tiles are in [`Patches::errors`].
+    pub async fn read_patches(&self, request: &PatchRequest) -> Result<Patches, Error> {
+        let plan = self.plan(request)?;
+        Ok(self.fetch(&plan).await?.decode(&plan))
+    }
+
+    pub(crate) fn level(&self, level: u32) -> Option<&Level> {
+        self.inner.levels.get(level as usize)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+}
+
+/// Neither properties, which are patient data, nor the index, which is long.
+impl fmt::Debug for Slide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slide({})", self.url().hash())
+    }
+}
+
+/// Feeds the walker until it is done, within the budgets of opening.
+async fn walk(blob: &Blob, ends: Ends, limits: &Limits) -> Result<Tiff, Error> {
+    let failed = |fault| Error::slide(blob.url(), fault);
+    let mut walker = Walker::start(ends.head, blob.size(), limits).map_err(failed)?;
+    if let Some(tail) = ends.tail {
+        walker.supply(blob.size() - tail.len() as u64, tail);
+    }
+    let (mut bytes, mut requests) = (0, 0);
+    while let Step::Fetch(ranges) = walker.step().map_err(failed)? {
+        bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        requests += ranges.len();
+        if bytes > limits.open_bytes || requests > limits.open_requests {
+            return Err(failed(Fault::limit(format!("opening takes more than {bytes} bytes in {requests} requests"))));
+        }
+        for (range, body) in ranges.iter().zip(blob.get_all(&ranges).await?) {
+            walker.supply(range.start, body);
+        }
+    }
+    Ok(walker.finish())
+}

@@ -1,0 +1,90 @@
+//! What a store said, made fit for logs: one line, bounded, without signatures; and which class of error it is.
+
+use std::error::Error as StdError;
+
+use crate::{Error, SlideUrl};
+
+/// Longest text kept; stores put whole XML bodies into their errors.
+const LONGEST_CHARS: usize = 400;
+
+/// The text of a store's error chain. It has no source of its own: chains could hold signed URLs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Cause {
+    text: String,
+}
+
+impl Cause {
+    pub(crate) fn of(error: &dyn StdError) -> Self {
+        let line: String = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = redact(&line).chars().take(LONGEST_CHARS).collect();
+        Self { text }
+    }
+}
+
+/// Replaces the value of every `sig=`.
+fn redact(text: &str) -> String {
+    let mut parts = text.split("sig=");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && !"%+/=-_.~".contains(c)).unwrap_or(part.len());
+        clean.push_str("sig=(redacted)");
+        clean.push_str(&part[end..]);
+    }
+    clean
+}
+
+/// The error that a store's answer to a read means.
+pub(super) fn read_error(url: &SlideUrl, error: &object_store::Error) -> Error {
+    let url = url.clone();
+    let source = Cause::of(error);
+    match error {
+        object_store::Error::Precondition { .. } | object_store::Error::NotModified { .. } => Error::Changed { url },
+        object_store::Error::NotFound { .. } => Error::NotFound { url, source },
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            Error::Denied { url, source }
+        }
+        other if denied_by_system(other) => Error::Denied { url, source },
+        _ => Error::Storage { url, operation: "read", source },
+    }
+}
+
+/// Whether a local file's permissions are what failed.
+fn denied_by_system(error: &object_store::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(current) = next {
+        if let Some(io) = current.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::PermissionDenied;
+        }
+        next = current.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_and_line_breaks_do_not_survive() {
+        let error = std::io::Error::other("GET http://x/y?sv=1&sig=a%2Bb%3D&se=2\nbody sig=zz) end");
+        let text = Cause::of(&error).to_string();
+        assert_eq!(text, "GET http://x/y?sv=1&sig=(redacted)&se=2 body sig=(redacted)) end");
+    }
+
+    #[test]
+    fn classes_follow_the_store() {
+        let url = SlideUrl::parse("/x.svs").unwrap();
+        let source = || Box::new(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        let path = || "x".to_owned();
+        for (error, category) in [
+            (object_store::Error::NotFound { path: path(), source: source() }, "NotFound"),
+            (object_store::Error::Precondition { path: path(), source: source() }, "Changed"),
+            (object_store::Error::Unauthenticated { path: path(), source: source() }, "Denied"),
+            (object_store::Error::Generic { store: "x", source: source() }, "Denied"),
+            (object_store::Error::Generic { store: "x", source: Box::new(std::io::Error::other("y")) }, "Storage"),
+        ] {
+            assert_eq!(read_error(&url, &error).category(), category);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What reading costs in requests and round trips, and what happens when the blob or the store does not hold still.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod support;
+
+use std::sync::Arc;
+
+use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Slide, Stores, Usage};
+use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory};
+use support::{
+    blob_path, blob_url, memory, open_bytes, open_in, request,
+    store::Counting,
+    tiff::{CLASSIC, Kind, Level, Value, Writer, raw_level, raw_slide},
+};
+use tokio::time::Instant;
+
+/// Bytes of one 240-px JPEG tile of an Aperio slide at quality 30.
+const TILE_BYTES: usize = 9_700;
+
+/// An Aperio layout of 156 MB: level 0 of 30,000 px, thumbnail, two more levels, label, macro. No test reads its tiles.
+fn large_aperio() -> Vec<u8> {
+    let mut writer = Writer::new(CLASSIC);
+    let level = |edge: u32| Level { compression: 7, ..raw_level((edge, edge), (240, 240)) };
+    let tile = |_| vec![0; TILE_BYTES];
+    level(30_000).write(&mut writer, false, tile);
+    associated(&mut writer, 80_000);
+    level(7_500).write(&mut writer, true, tile);
+    level(1_875).write(&mut writer, true, tile);
+    associated(&mut writer, 60_000);
+    associated(&mut writer, 200_000);
+    writer.out
+}
+
+/// An image in one strip of so many bytes.
+fn associated(writer: &mut Writer, bytes: usize) {
+    let at = writer.data(&vec![0; bytes]);
+    writer.directory(&[
+        (256, Value::Long(vec![1000])),
+        (257, Value::Long(vec![800])),
+        (259, Value::Short(vec![7])),
+        (273, Value::Long(vec![at as u32])),
+        (279, Value::Long(vec![bytes as u32])),
+    ]);
+}
+
+/// Opens the blob of a counting store; returns what it cost.
+async fn cost_to_open(store: &Arc<Counting>) -> (u64, Usage) {
+    let start = Instant::now();
+    let slide = open_in(store.clone(), &Limits::default()).await.unwrap();
+    assert_eq!(store.requests(), slide.usage().requests);
+    (start.elapsed().as_secs(), slide.usage())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_aperio_slide_opens_in_few_round_trips() {
+    let blob = memory(large_aperio()).await;
+    let (round_trips, usage) = cost_to_open(&Counting::new(blob, true)).await;
+    println!("{round_trips} round trips, {usage:?}");
+    assert!(round_trips <= 5, "{round_trips} round trips");
+    assert!(usage.bytes <= 512 << 10, "{usage:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_count_from_the_end_costs_no_more_round_trips() {
+    let blob = memory(large_aperio()).await;
+    let with_suffix = cost_to_open(&Counting::new(blob.clone(), true)).await;
+    let without = cost_to_open(&Counting::new(blob, false)).await;
+    assert_eq!(without.0, with_suffix.0);
+    assert!(without.1.bytes <= 512 << 10, "{:?}", without.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_file_opens_in_one_round_trip() {
+    let blob = memory(raw_slide(CLASSIC, &[raw_level((60, 50), (16, 16))])).await;
+    assert_eq!(cost_to_open(&Counting::new(blob, true)).await.0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ranges_of_a_read_are_fetched_together() {
+    let store = Counting::new(memory(raw_slide(CLASSIC, &[raw_level((600, 500), (100, 100))])).await, true);
+    let slide = open_in(store.clone(), &Limits::default()).await.unwrap();
+    let (before, start) = (store.requests(), Instant::now());
+    // Four tiles, two neighbouring ones in each of two rows.
+    let plan = slide.plan(&request(0, (100, 100), &[(50, 50)])).unwrap();
+    assert_eq!((plan.tiles().len(), plan.ranges().len()), (4, 2));
+    assert_eq!(plan.fetch_bytes(), plan.needed_bytes());
+    slide.fetch(&plan).await.unwrap();
+    assert_eq!((store.requests() - before, start.elapsed().as_secs()), (2, 1));
+    let wide = PatchRequest { gap_bytes: GAP_RANDOM_BYTES, ..request(0, (100, 100), &[(50, 50)]) };
+    assert_eq!(slide.plan(&wide).unwrap().ranges().len(), 1);
+}
+
+#[tokio::test]
+async fn a_blob_replaced_after_opening_is_an_error() {
+    let bytes = raw_slide(CLASSIC, &[raw_level((60, 50), (16, 16))]);
+    let store = memory(bytes.clone()).await;
+    let slide = open_in(store.clone(), &Limits::default()).await.unwrap();
+    assert!(slide.read_patches(&request(0, (8, 8), &[(0, 0)])).await.is_ok());
+    store.put(&blob_path(), bytes.into()).await.unwrap();
+    let error = slide.read_patches(&request(0, (8, 8), &[(0, 0)])).await.unwrap_err();
+    assert_eq!(error.category(), "Changed");
+    assert_eq!(error.to_string(), "az://slides/case/a.svs has changed since it was pinned");
+}
+
+#[tokio::test]
+async fn a_pinned_version_opens_or_not() {
+    let bytes = raw_slide(CLASSIC, &[raw_level((60, 50), (16, 16))]);
+    let store = memory(bytes.clone()).await;
+    let stores = Stores::single(store.clone());
+    let etag = Slide::open(&stores, &blob_url(), &Limits::default()).await.unwrap().etag().unwrap().to_owned();
+    assert!(Slide::open_pinned(&stores, &blob_url(), &Limits::default(), Some(&etag)).await.is_ok());
+    store.put(&blob_path(), bytes.into()).await.unwrap();
+    let error = Slide::open_pinned(&stores, &blob_url(), &Limits::default(), Some(&etag)).await.unwrap_err();
+    assert_eq!(error.category(), "Changed");
+}
+
+#[tokio::test]
+async fn a_blob_that_is_not_there_or_empty() {
+    let error = open_in(Arc::new(InMemory::new()), &Limits::default()).await.unwrap_err();
+    assert_eq!((error.category(), error.to_string().as_str()), ("NotFound", "az://slides/case/a.svs does not exist"));
+    let error = open_bytes(Vec::new()).await.unwrap_err();
+    assert_eq!(error.category(), "NotASlide");
+    assert_eq!(error.to_string(), "cannot read az://slides/case/a.svs: the file is empty");
+}
+
+#[tokio::test]
+async fn local_files_open_by_path_and_by_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a b%.svs");
+    std::fs::write(&path, raw_slide(CLASSIC, &[raw_level((60, 50), (16, 16))])).unwrap();
+    let url = format!("file://{}", path.display()).replace('%', "%25");
+    for text in [path.to_str().unwrap().to_owned(), url] {
+        let url = microtome_slide::SlideUrl::parse(&text).unwrap();
+        let slide = Slide::open(&Stores::from_env(), &url, &Limits::default()).await.unwrap();
+        assert_eq!((slide.info().width, slide.url().name().as_str()), (60, "a b%.svs"));
+    }
+    let url = microtome_slide::SlideUrl::parse(folder.path().join("none.svs").to_str().unwrap()).unwrap();
+    let error = Slide::open(&Stores::from_env(), &url, &Limits::default()).await.unwrap_err();
+    assert_eq!(error.category(), "NotFound");
+}
+
+#[tokio::test]
+async fn opening_stays_within_its_budget() {
+    let kind = Kind { big_endian: false, big_tiff: true };
+    let mut writer = Writer::new(kind);
+    for _ in 0..20 {
+        associated(&mut writer, 200_000);
+    }
+    let limits = Limits { open_requests: 10, ..Limits::default() };
+    let error = open_in(memory(writer.out).await as Arc<dyn ObjectStore>, &limits).await.unwrap_err();
+    assert_eq!(error.category(), "Limit");
+}
