@@ -1,5 +1,6 @@
 # The operator. The build context is a folder that holds the built binary and nothing else.
-ARG BASE=docker.io/library/debian:bookworm-slim
+# Nothing but glibc and the certificates of public authorities: storage is reached by HTTPS.
+ARG BASE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${BASE}
 LABEL org.opencontainers.image.title="microtome-operator" \
       org.opencontainers.image.description="Microtome's Kubernetes operator" \

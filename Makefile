@@ -1,0 +1,62 @@
+# `make demo` and `make test` do all set-up on a fresh Debian machine; `make check` is the inner loop.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Build results live outside the clone, so that a fresh clone is warm. Cargo and tests/cluster/build decide by content and
+# time stamps what is stale; deleting the directory is always safe.
+export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
+export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
+release := $(CARGO_TARGET_DIR)/release
+
+.PHONY: help demo test check fmt lint unit e2e release cluster cluster-down install-plugin deny crds
+
+help: ## what there is
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: ## cut patches of a real slide in one process: selection, plan, head, wire, workers
+	tests/setup rust
+	cargo build --release --locked -p microtome-feed --bin microtome
+	$(release)/microtome run config/samples/demo.yaml
+
+test: check e2e ## everything, as CI runs it
+
+check: fmt lint unit ## the inner loop: format, lints, unit and property tests
+
+fmt: setup-tests
+	cargo fmt --all --check
+
+lint: setup-tests
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit: setup-tests
+	cargo test --locked
+
+.PHONY: setup-tests
+setup-tests:
+	@tests/setup tests
+
+release: setup-tests ## the programs, optimised
+	cargo build --release --locked -p microtome-feed -p microtome-operator -p kubectl-microtome
+
+e2e: release ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 leaves it running)
+	tests/end-to-end
+
+cluster: ## start the one-machine Kubernetes with a blob server, and print its kubeconfig
+	tests/cluster/up
+	tests/cluster/azurite-up
+
+cluster-down: ## take it down
+	tests/cluster/down
+
+crds: setup-tests ## write crds/ and the chart's copy anew from the types
+	UPDATE=1 cargo test --locked -p microtome-api --test crds
+
+install-plugin: ## kubectl microtome, into ~/.local/bin
+	tests/setup rust
+	cargo build --release --locked -p kubectl-microtome
+	install -D $(release)/kubectl-microtome $(HOME)/.local/bin/kubectl-microtome
+
+deny: setup-tests ## licences, sources and bans of all dependencies
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --offline check bans licenses sources

@@ -1,0 +1,124 @@
+//! The whole path in one process, on a real slide: the stream is the plan's, whoever cuts it, and holds the slide's pixels.
+
+use std::fs;
+use std::path::Path;
+
+use microtome_feed::digest::StreamDigest;
+use microtome_feed::error::FeedError;
+use microtome_feed::head::{self, Head};
+use microtome_feed::job::Job;
+use microtome_feed::{engine, head::Patch};
+use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Slide, SlideUrl, Stores};
+use serde_json::json;
+
+const SLIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/CMU-1-Small-Region.svs");
+const BUDGET: u64 = 256 << 20;
+
+fn job(change: impl FnOnce(&mut serde_json::Value)) -> Job {
+    let mut object = json!({
+        "apiVersion": "microtome.dev/v1alpha1", "kind": "PatchJob", "metadata": {"name": "test"},
+        "spec": {
+            "command": ["true"], "activeDeadlineSeconds": 60,
+            "datasets": [{
+                "name": "train", "slides": {"list": [{"url": SLIDE}]},
+                "views": [{"name": "image", "size": 224, "level": 0}],
+                "sampling": {"random": {"perSlide": 150}}, "batchSize": 32, "seed": 7, "epochs": 2,
+            }],
+            "clusterSpec": {
+                "profileName": "default", "head": {"image": "i", "resources": {"limits": {}}},
+                "workers": {"minReplicas": 1, "maxReplicas": 1, "resources": {"limits": {}}},
+            },
+        },
+    });
+    change(&mut object["spec"]["datasets"][0]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("job.json");
+    fs::write(&path, object.to_string()).unwrap();
+    Job::read(&path).unwrap()
+}
+
+struct Outcome {
+    patches: Vec<Patch>,
+    batches: Vec<usize>,
+    digest: String,
+    head: Head,
+}
+
+async fn stream(job: &Job, workers: usize) -> Result<Outcome, FeedError> {
+    let (head, mut feed) = head::start(job, BUDGET)?;
+    let _engine = engine::embed(&head, &Stores::from_env(), workers).unwrap();
+    let (mut digest, mut patches, mut batches) = (StreamDigest::default(), Vec::new(), Vec::new());
+    while let Some(batch) = feed.next().await? {
+        digest.update(&batch);
+        batches.push(batch.patches().len());
+        patches.extend(batch.patches().iter().cloned());
+    }
+    Ok(Outcome { patches, batches, digest: digest.hex(), head })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_is_the_same_for_any_number_of_workers() {
+    let job = job(|_| ());
+    let alone = stream(&job, 1).await.unwrap();
+    assert_eq!(alone.patches.len(), 300);
+    assert_eq!(alone.batches, [32, 32, 32, 32, 22, 32, 32, 32, 32, 22], "an epoch ends with a smaller batch");
+    for workers in [2, 5] {
+        assert_eq!(stream(&job, workers).await.unwrap().digest, alone.digest, "{workers} workers");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_seed_is_another_stream() {
+    let digest =
+        |seed: u64| async move { stream(&job(|dataset| dataset["seed"] = json!(seed)), 2).await.unwrap().digest };
+    assert_ne!(digest(7).await, digest(8).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_patch_holds_the_slides_pixels() {
+    let outcome = stream(&job(|_| ()), 2).await.unwrap();
+    let slide = Slide::open(&Stores::from_env(), &SlideUrl::parse(SLIDE).unwrap(), &Limits::default()).await.unwrap();
+    for patch in outcome.patches.iter().step_by(17) {
+        let origin = (i64::from(patch.coordinate.x), i64::from(patch.coordinate.y));
+        let request =
+            PatchRequest { level: 0, width: 224, height: 224, origins: vec![origin], gap_bytes: GAP_RANDOM_BYTES };
+        assert!(slide.read_patches(&request).await.unwrap().pixels == patch.pixels, "patch at {origin:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slide_that_is_none_is_left_out_with_its_reason() {
+    let broken = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let both = json!([{"url": broken}, {"url": SLIDE}]);
+    let outcome = stream(&job(|dataset| dataset["slides"]["list"] = both.clone()), 2).await.unwrap();
+    assert!(outcome.patches.iter().all(|patch| patch.slide == 1));
+    let quarantined = outcome.head.stats().quarantined;
+    assert_eq!((quarantined[0].index, quarantined[0].category.as_str()), (0, "NotASlide"));
+
+    let strict = job(|dataset| {
+        dataset["slides"]["list"] = both;
+        dataset["onError"] = json!("Fail");
+    });
+    let Err(error) = stream(&strict, 2).await else { panic!("a broken slide must fail the job") };
+    assert_eq!(error.category(), "NotASlide");
+    assert!(error.to_string().contains("Cargo.toml"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_streamed_is_said_before_anything_is_read() {
+    let cases = [
+        (json!({"slides": {"list": [{"url": "/nowhere.svs"}]}}), "NoSlides"),
+        (json!({"views": [{"name": "image", "size": 224, "level": 9}]}), "NoSlides"),
+        (json!({"views": [{"name": "image", "size": 4000, "level": 0}], "batchSize": 1}), "Budget"),
+        (json!({"views": [{"name": "image", "size": 2500, "level": 0}], "batchSize": 1}), "NoPatches"),
+    ];
+    for (change, category) in cases {
+        let job = job(|dataset| {
+            for (field, value) in change.as_object().unwrap() {
+                dataset[field] = value.clone();
+            }
+        });
+        let Err(error) = stream(&job, 1).await else { panic!("{change} must fail") };
+        assert_eq!(error.category(), category, "{error}");
+    }
+}

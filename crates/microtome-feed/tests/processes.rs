@@ -1,0 +1,149 @@
+//! Head, workers and program as processes, as they are in pods: `microtome head -- COMMAND` and `microtome worker`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use tempfile::TempDir;
+
+const MICROTOME: &str = env!("CARGO_BIN_EXE_microtome");
+const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
+
+/// A process that does not outlive its test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Stage {
+    directory: TempDir,
+    port: u16,
+}
+
+impl Stage {
+    fn new(patches: u32) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let job = format!(
+            "
+apiVersion: microtome.dev/v1alpha1
+kind: PatchJob
+metadata: {{name: test}}
+spec:
+  command: [unused]
+  activeDeadlineSeconds: 60
+  datasets:
+  - name: train
+    slides: {{list: [{{url: {TESTS}/slides/CMU-1-Small-Region.svs}}]}}
+    views: [{{name: image, size: 256, level: 0}}]
+    sampling: {{random: {{perSlide: {patches}}}}}
+    batchSize: 16
+  clusterSpec:
+    profileName: default
+    head: {{image: i, resources: {{limits: {{}}}}}}
+    workers: {{minReplicas: 1, maxReplicas: 1, resources: {{limits: {{}}}}}}
+"
+        );
+        fs::write(directory.path().join("job.yaml"), job).unwrap();
+        // Free now, and nobody else binds to ports of this kind in between.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { directory, port }
+    }
+
+    fn job(&self) -> PathBuf {
+        self.directory.path().join("job.yaml")
+    }
+
+    fn head(&self, program: &[&str]) -> (Process, BufReader<ChildStdout>) {
+        let mut head = Command::new(MICROTOME)
+            .args(["head", "--job"])
+            .arg(self.job())
+            // Little more than the least, so that leases are out until the end.
+            .args(["--memory", "64Mi", "--listen", &format!("127.0.0.1:{}", self.port), "--"])
+            .args(program)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(head.stdout.take().unwrap());
+        (Process(head), output)
+    }
+
+    fn worker(&self) -> Process {
+        let head = format!("http://127.0.0.1:{}", self.port);
+        Process(Command::new(MICROTOME).args(["worker", "--threads", "1", "--head", &head]).spawn().unwrap())
+    }
+
+    /// What `microtome run` says of the same file.
+    fn digest(&self) -> String {
+        let out = self.directory.path().join("out");
+        let output =
+            Command::new(MICROTOME).args(["run", "-o", "json", "--out"]).arg(out).arg(self.job()).output().unwrap();
+        assert!(output.status.success());
+        field(&output.stdout, "stream_digest")
+    }
+}
+
+fn field(json: &[u8], name: &str) -> String {
+    let value: serde_json::Value = serde_json::from_slice(json).unwrap();
+    value[name].as_str().unwrap().to_owned()
+}
+
+fn program() -> String {
+    Path::new(TESTS).join("programs/read_stream.py").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_killed_worker_changes_nothing_in_the_stream() {
+    let stage = Stage::new(1500);
+    let (mut head, mut output) = stage.head(&["python3", &program(), "0", "0.01"]);
+    let (mut victim, _survivor) = (stage.worker(), stage.worker());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert!(line.starts_with("first batch at "), "{line}");
+    victim.0.kill().unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(head.0.wait().unwrap().success());
+    assert_eq!(field(rest.as_bytes(), "stream_digest"), stage.digest());
+}
+
+#[test]
+fn workers_may_come_before_the_head_and_end_after_it() {
+    let stage = Stage::new(40);
+    let mut worker = stage.worker();
+    let (mut head, mut output) = stage.head(&["python3", &program()]);
+    let mut text = String::new();
+    output.read_to_string(&mut text).unwrap();
+    assert!(text.contains("\"patches\": 40, \"batches\": 3"), "{text}");
+    assert!(head.0.wait().unwrap().success());
+    assert!(worker.0.wait().unwrap().success(), "a drained worker ends well");
+}
+
+#[test]
+fn the_programs_exit_code_is_the_heads() {
+    let stage = Stage::new(20);
+    let _worker = stage.worker();
+    let (mut head, _output) = stage.head(&["python3", &program(), "3"]);
+    assert_eq!(head.0.wait().unwrap().code(), Some(3));
+    let (mut head, _output) = stage.head(&["sh", "-c", "kill -9 $$"]);
+    assert_eq!(head.0.wait().unwrap().code(), Some(137));
+}
+
+#[test]
+fn wrong_use_and_wrong_files_are_said_in_one_line() {
+    let run = |arguments: &[&str]| Command::new(MICROTOME).args(arguments).output().unwrap();
+    assert_eq!(run(&["run"]).status.code(), Some(2));
+    let output = run(&["run", "/nowhere.yaml"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said, "microtome: /nowhere.yaml: cannot be read: No such file or directory (os error 2)\n");
+    let output = run(&["slide", "info", "az://slides/a.svs?sig=secret"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && !said.contains("secret") && said.lines().count() == 1, "{said}");
+}

@@ -1,0 +1,6 @@
+//! What the end-to-end tests share: a team of their own on the running cluster, jobs for it, and what to wait for.
+//!
+//! `tests/end-to-end` starts the cluster, installs the chart, and says in the environment where things are.
+
+pub mod job;
+pub mod stage;

@@ -1,0 +1,112 @@
+//! How jobs end, are refused, wait and go.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PostParams};
+use microtome_api::{PatchJob, Team, condition, names};
+use microtome_e2e::job::{Wish, is, job, state};
+use microtome_e2e::stage::Stage;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn the_programs_exit_code_is_the_jobs() {
+    let stage = Stage::new("exit-code", json!({})).await;
+    stage.create::<PatchJob>(job(&stage, "train", Wish { exit_code: 3, ..Wish::default() })).await;
+    let failed = stage.job("train", "failed", |job| is(job, condition::FAILED)).await;
+    assert!(is(&failed, condition::STALLED));
+    let status = failed.status.unwrap();
+    assert_eq!(status.exit_code, Some(3));
+    let failure = status.conditions.iter().find(|condition| condition.type_ == condition::FAILED).unwrap();
+    assert!(failure.message.contains("exit code 3"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_job_that_is_deleted_at_any_moment_leaves_nothing() {
+    let stage = Stage::new("deleted", json!({})).await;
+    let slow = Wish { patches: 1200, seconds_a_batch: 0.5, ..Wish::default() };
+    let moments: [(&str, fn(&PatchJob) -> bool); 3] = [
+        ("seen", |job| job.status.is_some()),
+        ("admitted", |job| is(job, condition::ADMITTED)),
+        ("running", |job| is(job, condition::READY)),
+    ];
+    stage.create::<PatchJob>(job(&stage, "at-once", slow)).await;
+    stage.delete_to_nothing("at-once").await;
+    for (moment, reached) in moments {
+        stage.create::<PatchJob>(job(&stage, moment, slow)).await;
+        stage.job(moment, moment, reached).await;
+        stage.delete_to_nothing(moment).await;
+    }
+    stage.create::<PatchJob>(job(&stage, "done", Wish::default())).await;
+    stage.job("done", "complete", |job| is(job, condition::COMPLETE)).await;
+    stage.delete_to_nothing("done").await;
+}
+
+#[tokio::test]
+async fn a_namespace_of_no_team_gets_no_pods_and_is_told_why() {
+    let stage = Stage::without_team("nobody").await;
+    stage.create::<PatchJob>(job(&stage, "train", Wish::default())).await;
+    let refused = stage.job("train", "refused", |job| is(job, condition::STALLED)).await;
+    let (reason, message) = state(&refused);
+    assert_eq!(reason, "NoTeam");
+    assert!(message.contains("\"e2e-nobody\" belongs to no Team"), "{message}");
+    assert_eq!(stage.api::<Pod>().list(&Default::default()).await.unwrap().items.len(), 0);
+    // The remedy that the message names works.
+    let team = json!({"metadata": {"name": stage.name}, "spec": {"namespaces": [stage.name], "profiles": [stage.name]}});
+    let teams = Api::<Team>::all(stage.client.clone());
+    teams.create(&PostParams::default(), &serde_json::from_value(team).unwrap()).await.unwrap();
+    stage.job("train", "complete", |job| is(job, condition::COMPLETE)).await;
+}
+
+#[tokio::test]
+async fn what_the_profile_does_not_allow_is_refused_by_its_field() {
+    let stage = Stage::new("profile", json!({})).await;
+    let cases: [(&str, &str, Value, &str); 3] = [
+        ("location", "/spec/datasets/0/slides/list/0/url", json!("az://secret/a.svs"), "LocationNotAllowed"),
+        ("image", "/spec/clusterSpec/head/image", json!("docker.io/evil:1"), "ImageNotAllowed"),
+        ("profile", "/spec/clusterSpec/profileName", json!("other"), "ProfileNotAllowed"),
+    ];
+    for (name, field, value, reason) in cases {
+        let mut object = job(&stage, name, Wish::default());
+        *object.pointer_mut(field).unwrap() = value;
+        stage.create::<PatchJob>(object).await;
+        let refused = stage.job(name, "refused", |job| is(job, condition::STALLED)).await;
+        assert_eq!(state(&refused).0, reason, "{}", state(&refused).1);
+    }
+    assert_eq!(stage.api::<Pod>().list(&Default::default()).await.unwrap().items.len(), 0);
+}
+
+#[tokio::test]
+async fn the_apiserver_refuses_what_the_schema_forbids() {
+    let stage = Stage::without_team("schema").await;
+    let cases: [(&str, Value, &str); 5] = [
+        ("/spec/datasets/0/sampling", json!({}), "give exactly one of grid and random"),
+        ("/spec/datasets/0/slides/list/0/url", json!("az://slides/a.svs?sig=abc"), "must not hold a query or a key"),
+        ("/spec/datasets/0/views/0/size", json!(0), "spec.datasets[0].views[0].size"),
+        ("/spec/clusterSpec/workers/minReplicas", json!(9), "minReplicas must not exceed maxReplicas"),
+        ("/spec/command", json!([]), "spec.command"),
+    ];
+    for (field, value, message) in cases {
+        let mut object = job(&stage, "train", Wish::default());
+        *object.pointer_mut(field).unwrap() = value;
+        let object: PatchJob = serde_json::from_value(object).unwrap();
+        let error = stage.api::<PatchJob>().create(&PostParams::default(), &object).await.unwrap_err().to_string();
+        assert!(error.contains(message), "{field}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_beyond_its_teams_max_waits_and_starts_when_the_other_ends() {
+    // Room for one head and its two workers.
+    let stage = Stage::new("queue", json!({"cpu": "300m"})).await;
+    stage.create::<PatchJob>(job(&stage, "first", Wish { patches: 320, seconds_a_batch: 0.3, ..Wish::default() })).await;
+    stage.job("first", "admitted", |job| is(job, condition::ADMITTED)).await;
+    stage.create::<PatchJob>(job(&stage, "second", Wish::default())).await;
+    let waiting = stage.job("second", "queued", |job| state(job).0 == "Queued").await;
+    assert!(state(&waiting).1.contains("cpu"), "{}", state(&waiting).1);
+    assert!(stage.api::<Pod>().get_opt(&names::head_pod("second", 1)).await.unwrap().is_none());
+    stage.job("first", "complete", |job| is(job, condition::COMPLETE)).await;
+    stage.job("second", "complete", |job| is(job, condition::COMPLETE)).await;
+
+    stage.create::<PatchJob>(job(&stage, "huge", Wish { workers: 9, ..Wish::default() })).await;
+    let refused = stage.job("huge", "refused", |job| state(job).0 == "ExceedsTeamMax").await;
+    assert!(is(&refused, condition::STALLED));
+}
