@@ -48,10 +48,10 @@ pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter(&cli.verb)));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
     let outcome = match cli.verb {
-        Verb::Run(args) => run::run(args),
-        Verb::Select(args) => select::run(args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Select(args) => select::run(&args),
         Verb::Slide(args) => slide::run(args),
-        Verb::Head(args) => head::run(args),
+        Verb::Head(args) => head::run(&args),
         Verb::Worker(args) => worker::run(&args),
         Verb::Install(args) => install::run(&args),
     };

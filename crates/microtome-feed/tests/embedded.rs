@@ -1,5 +1,7 @@
 //! The whole path in one process, on a real slide: the stream is the plan's, whoever cuts it, and holds the slide's pixels.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Head, workers and program as processes, as they are in pods: `microtome head -- COMMAND` and `microtome worker`.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

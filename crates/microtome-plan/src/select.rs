@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::dataset::Dataset;
 
-    fn recipe(sampling: serde_json::Value) -> Recipe {
+    fn recipe(sampling: &serde_json::Value) -> Recipe {
         let dataset: Dataset = serde_json::from_value(serde_json::json!({
             "name": "d", "slides": {"list": [{"url": "a"}]}, "views": [{"name": "image", "size": 256, "level": 0}],
             "sampling": sampling,
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_grid_drops_or_pads_at_the_edge() {
         let count = |edge, width, height| {
-            let recipe = recipe(serde_json::json!({"grid": {"stride": 256, "edge": edge}}));
+            let recipe = recipe(&serde_json::json!({"grid": {"stride": 256, "edge": edge}}));
             coordinates(&recipe, &slide(width, height)).unwrap().len()
         };
         assert_eq!(count("Drop", 2220, 2967), 88);
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn grid_coordinates_of_a_lower_level_truncate_to_the_grid() {
         let facts = SlideFacts { level_width: 1110, level_height: 1483, downsample: 2.0005, ..slide(2220, 2967) };
-        for coordinate in coordinates(&recipe(serde_json::json!({"grid": {"stride": 300}})), &facts).unwrap() {
+        for coordinate in coordinates(&recipe(&serde_json::json!({"grid": {"stride": 300}})), &facts).unwrap() {
             assert_eq!((f64::from(coordinate.x) / facts.downsample) as i64 % 300, 0);
             assert_eq!((f64::from(coordinate.y) / facts.downsample) as i64 % 300, 0);
         }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn random_patches_lie_inside_and_differ_by_slide() {
-        let recipe = recipe(serde_json::json!({"random": {"perSlide": 500}}));
+        let recipe = recipe(&serde_json::json!({"random": {"perSlide": 500}}));
         let facts = slide(2220, 2967);
         let here = coordinates(&recipe, &facts).unwrap();
         assert_eq!(here.len(), 500);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_slide_that_no_memory_could_hold_is_refused() {
-        let fine = recipe(serde_json::json!({"grid": {"stride": 1}}));
+        let fine = recipe(&serde_json::json!({"grid": {"stride": 1}}));
         let error = coordinates(&fine, &slide(100_000, 100_000)).unwrap_err();
         assert!(error.to_string().starts_with("sampling.grid.stride: gives 9949"), "{error}");
         assert!(coordinates(&fine, &slide(1 << 40, 1)).is_err());

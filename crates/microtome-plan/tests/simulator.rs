@@ -4,6 +4,8 @@
 //! Properties: every patch once and in the plan's order whatever happens; never more bytes than the budget; no deadlock
 //! with the least budget that is accepted.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 use std::collections::BTreeMap;
 
 use microtome_plan::dataset::Order;

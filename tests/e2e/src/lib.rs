@@ -2,5 +2,7 @@
 //!
 //! `tests/end-to-end` starts the cluster, installs the chart, and says in the environment where things are.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 pub mod job;
 pub mod stage;

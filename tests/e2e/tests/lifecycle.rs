@@ -1,11 +1,16 @@
 //! How jobs end, are refused, wait and go.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
 use microtome_api::{PatchJob, Team, condition, names};
 use microtome_e2e::job::{Wish, is, job, state};
 use microtome_e2e::stage::Stage;
 use serde_json::{Value, json};
+
+/// Whether a job has come so far.
+type Moment = fn(&PatchJob) -> bool;
 
 #[tokio::test]
 async fn the_programs_exit_code_is_the_jobs() {
@@ -23,7 +28,7 @@ async fn the_programs_exit_code_is_the_jobs() {
 async fn a_job_that_is_deleted_at_any_moment_leaves_nothing() {
     let stage = Stage::new("deleted", json!({})).await;
     let slow = Wish { patches: 1200, seconds_a_batch: 0.5, ..Wish::default() };
-    let moments: [(&str, fn(&PatchJob) -> bool); 3] = [
+    let moments: [(&str, Moment); 3] = [
         ("seen", |job| job.status.is_some()),
         ("admitted", |job| is(job, condition::ADMITTED)),
         ("running", |job| is(job, condition::READY)),
@@ -50,7 +55,8 @@ async fn a_namespace_of_no_team_gets_no_pods_and_is_told_why() {
     assert!(message.contains("\"e2e-nobody\" belongs to no Team"), "{message}");
     assert_eq!(stage.api::<Pod>().list(&Default::default()).await.unwrap().items.len(), 0);
     // The remedy that the message names works.
-    let team = json!({"metadata": {"name": stage.name}, "spec": {"namespaces": [stage.name], "profiles": [stage.name]}});
+    let team =
+        json!({"metadata": {"name": stage.name}, "spec": {"namespaces": [stage.name], "profiles": [stage.name]}});
     let teams = Api::<Team>::all(stage.client.clone());
     teams.create(&PostParams::default(), &serde_json::from_value(team).unwrap()).await.unwrap();
     stage.job("train", "complete", |job| is(job, condition::COMPLETE)).await;
@@ -97,7 +103,9 @@ async fn the_apiserver_refuses_what_the_schema_forbids() {
 async fn a_job_beyond_its_teams_max_waits_and_starts_when_the_other_ends() {
     // Room for one head and its two workers.
     let stage = Stage::new("queue", json!({"cpu": "300m"})).await;
-    stage.create::<PatchJob>(job(&stage, "first", Wish { patches: 320, seconds_a_batch: 0.3, ..Wish::default() })).await;
+    stage
+        .create::<PatchJob>(job(&stage, "first", Wish { patches: 320, seconds_a_batch: 0.3, ..Wish::default() }))
+        .await;
     stage.job("first", "admitted", |job| is(job, condition::ADMITTED)).await;
     stage.create::<PatchJob>(job(&stage, "second", Wish::default())).await;
     let waiting = stage.job("second", "queued", |job| state(job).0 == "Queued").await;

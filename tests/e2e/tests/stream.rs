@@ -1,5 +1,7 @@
 //! A job on the cluster reads what `microtome run` reads of the same file, through the death of a worker.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +30,8 @@ fn embedded(object: &Value) -> Value {
 
 /// The program's own account: the last line of its log that is JSON of its making.
 fn account(log: &str) -> Value {
-    let line = log.lines().rev().find(|line| line.contains("\"stream_digest\"")).expect("the program said what it read");
+    let line =
+        log.lines().rev().find(|line| line.contains("\"stream_digest\"")).expect("the program said what it read");
     serde_json::from_str(line).unwrap()
 }
 

@@ -1,5 +1,7 @@
 //! Files stay small enough to be read: a file that wants to be long shows a piece that is missing in the design.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

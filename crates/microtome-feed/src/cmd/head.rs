@@ -59,8 +59,8 @@ pub(super) struct Args {
 }
 
 #[tokio::main]
-pub(super) async fn run(args: Args) -> Result<ExitCode> {
-    let outcome = feed(&args).await;
+pub(super) async fn run(args: &Args) -> Result<ExitCode> {
+    let outcome = feed(args).await;
     if let Err(error) = &outcome {
         termination::write(&super::format::chain(error));
     }

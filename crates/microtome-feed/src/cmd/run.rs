@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 #[tokio::main]
-pub(super) async fn run(args: Args) -> Result<ExitCode> {
+pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let began = Instant::now();
     let mut local = args.local.start()?;
     let mut digest = StreamDigest::default();
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let bar = ProgressBar::no_length();
     while let Some(batch) = local.feed.next().await? {
         if sheet.is_none() {
-            introduce(&args, &local, &bar);
+            introduce(args, &local, &bar);
             let path = args.out.join(CONTACT_SHEET);
             contact_sheet(&batch).write(&path)?;
             sheet = Some(path);

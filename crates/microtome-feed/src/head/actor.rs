@@ -64,7 +64,7 @@ pub(super) struct Pixels {
 /// What is being done.
 #[derive(Debug)]
 enum Phase {
-    Selecting(Selecting),
+    Selecting(Box<Selecting>),
     Streaming(Box<Streaming>),
     /// Nothing more: all was given out, or it failed.
     Over,
@@ -96,7 +96,7 @@ impl Actor {
     ) -> Result<Self, FeedError> {
         let selecting = Selecting::new(job, budget, Arc::clone(&stats))?;
         Ok(Self {
-            phase: Phase::Selecting(selecting),
+            phase: Phase::Selecting(Box::new(selecting)),
             workers: BTreeMap::new(),
             batches: Some(batches),
             stats,
@@ -150,7 +150,7 @@ impl Actor {
             }
             Event::Done { done } => {
                 if let Phase::Streaming(streaming) = &mut self.phase {
-                    return streaming.done(done, now_ms);
+                    return streaming.done(&done, now_ms);
                 }
             }
             Event::Failed { failed } => match &mut self.phase {

@@ -99,14 +99,14 @@ impl Streaming {
         }
     }
 
-    pub(super) fn done(&mut self, done: Done, now_ms: u64) -> Result<(), FeedError> {
+    pub(super) fn done(&mut self, done: &Done, now_ms: u64) -> Result<(), FeedError> {
         let lease = LeaseId(done.lease);
         let Some(task) = self.desk.work(lease, done.attempt).cloned() else {
             self.stats.change(|stats| stats.stale += 1);
             return Ok(());
         };
         let Some(arrived) = self.arriving.remove(&done.lease) else { return Ok(()) };
-        self.account(&done, now_ms.saturating_sub(arrived.granted_ms));
+        self.account(done, now_ms.saturating_sub(arrived.granted_ms));
         self.judge(&done.bad)?;
         let patches = self.patches(&task, arrived.patches);
         match self.desk.deliver(lease, done.attempt, patches) {
