@@ -6,6 +6,7 @@
 
 mod actor;
 mod batch;
+mod event;
 mod selecting;
 mod service;
 mod stats;
@@ -33,7 +34,7 @@ const WAITING_EVENTS: usize = 64;
 /// A running head.
 #[derive(Clone, Debug)]
 pub struct Head {
-    events: mpsc::Sender<actor::Event>,
+    events: mpsc::Sender<event::Event>,
     stats: Arc<Stats>,
     patch_bytes: usize,
 }
@@ -72,7 +73,7 @@ impl Head {
     /// Tells all workers that no more work will come.
     pub async fn drain(&self) {
         // An actor that is gone has no workers to tell.
-        let _ = self.events.send(actor::Event::Drain).await;
+        let _ = self.events.send(event::Event::Drain).await;
     }
 }
 

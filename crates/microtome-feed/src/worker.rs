@@ -4,6 +4,7 @@
 //! never hold up a socket.
 
 mod cut;
+mod lease;
 mod select;
 mod session;
 mod slides;

@@ -5,61 +5,22 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::batch::Batch;
+use super::event::Event;
 use super::selecting::Selecting;
 use super::stats::Stats;
 use super::streaming::Streaming;
 use crate::error::FeedError;
 use crate::job::Job;
 use crate::wire::feed::head_message::Message;
-use crate::wire::feed::{Done, Drain, Failed, HeadMessage, Lease, Selected};
+use crate::wire::feed::{Drain, HeadMessage};
 
 /// How often leases are looked over for ones that hang.
 const TICK: Duration = Duration::from_secs(1);
-
-/// What happens to a head.
-#[derive(Debug)]
-pub(super) enum Event {
-    Joined {
-        worker: WorkerId,
-        slots: u32,
-        outbox: mpsc::UnboundedSender<HeadMessage>,
-    },
-    Left {
-        worker: WorkerId,
-    },
-    Part {
-        lease: u64,
-        attempt: u32,
-        patches: Vec<Pixels>,
-    },
-    Done {
-        done: Done,
-    },
-    Selected {
-        selected: Selected,
-    },
-    Failed {
-        failed: Failed,
-    },
-    /// The program dropped a batch.
-    Released {
-        patches: usize,
-    },
-    Drain,
-}
-
-/// One patch's pixels, checked.
-#[derive(Clone, Debug)]
-pub(super) struct Pixels {
-    pub(super) bytes: Bytes,
-    pub(super) crc32: u32,
-}
 
 /// What is being done.
 #[derive(Debug)]
@@ -140,7 +101,7 @@ impl Actor {
             }
             Event::Selected { selected } => {
                 if let Phase::Selecting(selecting) = &mut self.phase {
-                    selecting.selected(selected, now_ms);
+                    selecting.selected(selected);
                 }
             }
             Event::Part { lease, attempt, patches } => {
@@ -273,6 +234,3 @@ impl Actor {
         self.began.elapsed().as_millis() as u64
     }
 }
-
-/// A lease for a worker, as it goes over the wire.
-pub(super) type Granted = (WorkerId, Lease);

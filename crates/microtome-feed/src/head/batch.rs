@@ -4,7 +4,7 @@ use bytes::Bytes;
 use microtome_plan::select::Coordinate;
 use tokio::sync::mpsc;
 
-use super::actor::Event;
+use super::event::Event;
 
 /// One patch.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use microtome_plan::select::Coordinate;
 use microtome_plan::selection::{Quarantined, SelectedSlide, Selection};
 use microtome_plan::shape::Shape;
 
-use super::actor::Granted;
+use super::event::Granted;
 use super::stats::Stats;
 use super::streaming::Streaming;
 use crate::error::FeedError;
@@ -78,7 +78,7 @@ impl Selecting {
         Some((grant.worker, lease))
     }
 
-    pub(super) fn selected(&mut self, selected: Selected, _now_ms: u64) {
+    pub(super) fn selected(&mut self, selected: Selected) {
         let Some(index) = self.leases.settle(LeaseId(selected.lease), selected.attempt) else { return };
         let coordinates = selected.x.iter().zip(&selected.y).map(|(x, y)| Coordinate { x: *x, y: *y }).collect();
         self.stats.change(|stats| {
@@ -87,9 +87,9 @@ impl Selecting {
             if index == 0 {
                 stats.first_slide = serde_json::from_slice(&selected.info).ok();
             }
+            // Opening is not part of the stream's time, but what it read counts.
             let Spent { requests, bytes, .. } = selected.spent.unwrap_or_default();
-            stats.spending.requests += requests;
-            stats.spending.bytes += bytes;
+            stats.spending.add(Duration::ZERO, &Spent { requests, bytes, ..Spent::default() });
         });
         self.slides.push(SelectedSlide {
             index,
@@ -139,9 +139,4 @@ impl Selecting {
         });
         Streaming::new(selection, self.recipe, self.budget, self.stats)
     }
-}
-
-/// A worker's account of a lease.
-pub(super) fn spending(spent: Spent) -> (Duration, Duration) {
-    (Duration::from_micros(spent.storage_us), Duration::from_micros(spent.decode_us))
 }

@@ -10,7 +10,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::actor::{Event, Pixels};
+use super::event::{Event, Pixels};
 use crate::wire::PROTOCOL;
 use crate::wire::feed::feed_server;
 use crate::wire::feed::worker_message::Message;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use microtome_plan::selection::Quarantined;
 
+use crate::wire::feed::Spent;
+
 /// Counters shared by actor, program and reporters.
 #[derive(Debug, Default)]
 pub(super) struct Stats(Mutex<Snapshot>);
@@ -64,6 +66,15 @@ pub struct Spending {
 }
 
 impl Spending {
+    /// One lease more, as the head and its worker saw it.
+    pub(super) fn add(&mut self, lease: Duration, spent: &Spent) {
+        self.lease += lease;
+        self.storage += Duration::from_micros(spent.storage_us);
+        self.decode += Duration::from_micros(spent.decode_us);
+        self.requests += spent.requests;
+        self.bytes += spent.bytes;
+    }
+
     /// Shares of storage, decode and network (all the rest of a lease's time) in percent; they sum to 100.
     pub fn shares(&self) -> [f64; 3] {
         let lease = self.lease.max(self.storage + self.decode).as_secs_f64();

@@ -12,9 +12,8 @@ use microtome_plan::selection::Selection;
 use microtome_plan::shape::Shape;
 use tokio::sync::mpsc;
 
-use super::actor::{Event, Granted, Pixels};
 use super::batch::{Batch, Patch};
-use super::selecting::spending;
+use super::event::{Event, Granted, Pixels};
 use super::stats::Stats;
 use crate::error::FeedError;
 use crate::wire::feed::lease::Work;
@@ -120,13 +119,8 @@ impl Streaming {
 
     fn account(&self, done: &Done, lease_ms: u64) {
         let spent = done.spent.unwrap_or_default();
-        let (storage, decode) = spending(spent);
         self.stats.change(|stats| {
-            stats.spending.lease += Duration::from_millis(lease_ms);
-            stats.spending.storage += storage;
-            stats.spending.decode += decode;
-            stats.spending.requests += spent.requests;
-            stats.spending.bytes += spent.bytes;
+            stats.spending.add(Duration::from_millis(lease_ms), &spent);
             stats.peak_bytes = self.desk.credit().peak();
         });
     }

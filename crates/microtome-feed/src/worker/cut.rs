@@ -6,7 +6,7 @@ use bytes::Bytes;
 use microtome_slide::{GAP_RANDOM_BYTES, PatchRequest, Patches, SlideUrl};
 
 use super::Worker;
-use super::session::{Outbox, Refusal};
+use super::lease::{Outbox, Refusal};
 use crate::wire::PART_BYTES;
 use crate::wire::feed::worker_message::Message;
 use crate::wire::feed::{BadPatch, CutPatches, Done, Part, Spent, WorkerMessage};

@@ -7,7 +7,7 @@ use microtome_plan::select::{SlideFacts, coordinates};
 use microtome_slide::{Slide, SlideInfo, SlideUrl};
 
 use super::Worker;
-use super::session::Refusal;
+use super::lease::Refusal;
 use crate::wire::feed::{SelectSlide, Selected, Spent};
 
 /// Does one lease.

@@ -6,6 +6,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+use super::lease::{Outbox, Refusal};
 use super::{Worker, cut, select};
 use crate::wire::feed::feed_client::FeedClient;
 use crate::wire::feed::head_message::Message as FromHead;
@@ -39,16 +40,6 @@ impl SessionError {
     pub fn status(&self) -> &Status {
         &self.0
     }
-}
-
-/// Where a lease's task sends what it has.
-pub(super) type Outbox = mpsc::Sender<WorkerMessage>;
-
-/// Why a lease cannot be done.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) category: String,
-    pub(super) reason: String,
 }
 
 impl Worker {
@@ -96,11 +87,5 @@ impl Worker {
         });
         // The stream may be gone; then so is the lease.
         let _ = outbox.send(WorkerMessage { message: Some(message) }).await;
-    }
-}
-
-impl From<microtome_slide::Error> for Refusal {
-    fn from(error: microtome_slide::Error) -> Self {
-        Self { category: error.category().to_owned(), reason: error.to_string() }
     }
 }

@@ -1,0 +1,49 @@
+//! What the actor hears from connections and from the program's side.
+
+use bytes::Bytes;
+use microtome_plan::lease::WorkerId;
+use tokio::sync::mpsc;
+
+use crate::wire::feed::{Done, Failed, HeadMessage, Lease, Selected};
+
+/// What happens to a head.
+#[derive(Debug)]
+pub(super) enum Event {
+    Joined {
+        worker: WorkerId,
+        slots: u32,
+        outbox: mpsc::UnboundedSender<HeadMessage>,
+    },
+    Left {
+        worker: WorkerId,
+    },
+    Part {
+        lease: u64,
+        attempt: u32,
+        patches: Vec<Pixels>,
+    },
+    Done {
+        done: Done,
+    },
+    Selected {
+        selected: Selected,
+    },
+    Failed {
+        failed: Failed,
+    },
+    /// The program dropped a batch.
+    Released {
+        patches: usize,
+    },
+    Drain,
+}
+
+/// One patch's pixels, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Pixels {
+    pub(super) bytes: Bytes,
+    pub(super) crc32: u32,
+}
+
+/// A lease for a worker, as it goes over the wire.
+pub(super) type Granted = (WorkerId, Lease);

@@ -1,0 +1,21 @@
+//! What doing a lease needs and may end with.
+
+use tokio::sync::mpsc;
+
+use crate::wire::feed::WorkerMessage;
+
+/// Where a lease's task sends what it has.
+pub(super) type Outbox = mpsc::Sender<WorkerMessage>;
+
+/// Why a lease cannot be done.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) category: String,
+    pub(super) reason: String,
+}
+
+impl From<microtome_slide::Error> for Refusal {
+    fn from(error: microtome_slide::Error) -> Self {
+        Self { category: error.category().to_owned(), reason: error.to_string() }
+    }
+}
