@@ -3,7 +3,7 @@
 //! | state | Ready | Stalled |
 //! |---|---|---|
 //! | first seen | Unknown `Pending` | – |
-//! | no team, profile not allowed, location not allowed, invalid dataset | False, the error's reason | True, the same |
+//! | no team, invalid name or dataset, profile, image or location not allowed, above the team's max | False, the error's reason | True, the same |
 //! | waits for quota | False `Queued` | – |
 //! | admitted, pods not yet running | False `Starting` | – |
 //! | program runs | True `Running` | – |
@@ -31,8 +31,14 @@ pub enum Reason {
     Pending,
     /// No team holds the namespace.
     NoTeam,
-    /// Two teams claim a namespace.
+    /// Two teams claim a namespace, or an object of that name is somebody else's.
     Conflict,
+    /// A Team is in order.
+    Ready,
+    /// A name from which no valid names of pods and services can be made.
+    InvalidName,
+    /// A PatchCluster that no PatchJob owns.
+    NoJob,
     /// There is no such profile, or the team may not use it.
     ProfileNotAllowed,
     /// A URL lies outside the profile's locations.
@@ -68,6 +74,9 @@ impl Reason {
             Self::Pending => "Pending",
             Self::NoTeam => "NoTeam",
             Self::Conflict => "Conflict",
+            Self::Ready => "Ready",
+            Self::InvalidName => "InvalidName",
+            Self::NoJob => "NoJob",
             Self::ProfileNotAllowed => "ProfileNotAllowed",
             Self::LocationNotAllowed => "LocationNotAllowed",
             Self::ImageNotAllowed => "ImageNotAllowed",

@@ -7,6 +7,8 @@ pub const MANAGER: &str = "microtome-operator";
 
 /// The PatchCluster that an object belongs to.
 pub const LABEL_CLUSTER: &str = "microtome.dev/cluster";
+/// The uid of that PatchCluster: tells its pods from those of an earlier one of the same name.
+pub const LABEL_UID: &str = "microtome.dev/cluster-uid";
 /// What an object is in its cluster: [`ROLE_HEAD`] or [`ROLE_WORKER`].
 pub const LABEL_ROLE: &str = "microtome.dev/role";
 /// The attempt that a head pod is.

@@ -24,6 +24,10 @@ use crate::quantity::Quantity;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+// What was admitted is what is charged: until changes are admitted anew, there are none.
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self == oldSelf", "message": "a PatchCluster's spec cannot change; make a new one"},
+]))]
 pub struct PatchClusterSpec {
     /// The platform's profile: storage, identity, images. The team must be allowed to use it.
     #[schemars(length(min = 1, max = 253))]

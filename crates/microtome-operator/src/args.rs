@@ -1,0 +1,88 @@
+//! The command line. It becomes [`Settings`]; nothing else reads it.
+
+use std::net::SocketAddr;
+
+use clap::{Parser, Subcommand};
+use microtome_api::names;
+
+use crate::settings::{LogFormat, PullPolicy, Settings};
+
+/// Microtome's Kubernetes operator.
+#[derive(Debug, Parser)]
+#[command(name = "microtome-operator", version, about)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run the controllers until SIGTERM. Logs go to stderr; RUST_LOG sets what is logged.
+    Run(Run),
+}
+
+/// Flags of `run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Image with the `microtome` binary: the workers, and the init container of every head
+    #[arg(long, env = "MICROTOME_DATA_PLANE_IMAGE")]
+    data_plane_image: String,
+    /// When that image is pulled
+    #[arg(long, env = "MICROTOME_IMAGE_PULL_POLICY", value_enum, default_value = "if-not-present", ignore_case = true)]
+    image_pull_policy: PullPolicy,
+    /// Namespace of the operator: holds the authority of its certificate
+    #[arg(long, env = "MICROTOME_NAMESPACE")]
+    namespace: String,
+    /// Service account of the operator, which gets the tenant role in every namespace of a Team
+    #[arg(long, env = "MICROTOME_SERVICE_ACCOUNT", default_value = names::MANAGER)]
+    service_account: String,
+    /// ClusterRole with what the operator may write in a team's namespace
+    #[arg(long, env = "MICROTOME_TENANT_ROLE", default_value = "microtome-tenant")]
+    tenant_role: String,
+    /// Service under which heads reach the operator, in its namespace
+    #[arg(long, env = "MICROTOME_CONTROL_SERVICE", default_value = names::MANAGER)]
+    control_service: String,
+    /// Address on which heads are served
+    #[arg(long, env = "MICROTOME_CONTROL_ADDRESS", default_value = "0.0.0.0:7400")]
+    control_address: SocketAddr,
+    /// Address of /healthz and /readyz
+    #[arg(long, env = "MICROTOME_HEALTH_ADDRESS", default_value = "0.0.0.0:8080")]
+    health_address: SocketAddr,
+    /// Form of the log
+    #[arg(long, env = "MICROTOME_LOG_FORMAT", value_enum, default_value = "json")]
+    log_format: LogFormat,
+}
+
+impl From<Run> for Settings {
+    fn from(run: Run) -> Self {
+        Self {
+            data_plane_image: run.data_plane_image,
+            image_pull_policy: run.image_pull_policy,
+            namespace: run.namespace,
+            service_account: run.service_account,
+            tenant_role: run.tenant_role,
+            control_service: run.control_service,
+            control_address: run.control_address,
+            health_address: run.health_address,
+            log_format: run.log_format,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_sound_and_policies_are_taken_as_kubernetes_writes_them() {
+        Args::command().debug_assert();
+        let line = ["microtome-operator", "run", "--data-plane-image=i", "--namespace=n", "--image-pull-policy=Never"];
+        let Verb::Run(run) = Args::try_parse_from(line).unwrap().verb;
+        let settings = Settings::from(run);
+        assert_eq!(settings.image_pull_policy.as_str(), "Never");
+        assert_eq!(settings.control_url(), "https://microtome-operator.n.svc:7400");
+    }
+}

@@ -1,0 +1,48 @@
+//! PatchCluster: judges it, and once admitted builds its head and workers and follows the head to its end.
+//!
+//! The head is a pod that is made once; when it has ended, its exit code and last words are written down and the workers
+//! are removed. This module may write in the cluster's namespace and the cluster's status; it never talks to a head.
+
+mod apply;
+mod build;
+pub(crate) mod certificates;
+mod decide;
+mod head;
+mod observe;
+mod resolve;
+mod status;
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use microtome_api::PatchCluster;
+use tracing::info;
+
+use crate::context::Context;
+use crate::{logs, write};
+
+#[cfg(test)]
+pub(crate) use build::fixtures::settings as settings_fixture;
+#[cfg(test)]
+pub(crate) use observe::fixtures;
+
+/// One pass over one cluster.
+pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>) -> Result<Action, write::Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let observed = observe::observe(&cluster, &context).await?;
+    let decision = decide::decide(&observed);
+    let applied = apply::apply(&observed, &decision, &context).await;
+    let now = jiff::Timestamp::now();
+    let status = match &applied {
+        Ok(()) => status::status(&observed, &decision, now),
+        // A quota or a policy of the namespace says no: the researcher must see that, not the operator's log alone.
+        Err(error) if !error.passes_by_itself() => status::blocked(&observed, &logs::chain(error), now),
+        Err(_) => return applied.map(|()| Action::await_change()),
+    };
+    if Some(&status) != cluster.status.as_ref() {
+        write::patch_status(&Api::namespaced(context.client.clone(), &namespace), &*cluster, &status).await?;
+        info!(namespace, cluster = cluster.name_any(), decision = decision.name(), "cluster status written");
+    }
+    applied.map(|()| Action::await_change())
+}

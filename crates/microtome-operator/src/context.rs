@@ -1,0 +1,21 @@
+//! What every controller has at hand.
+
+use kube::Client;
+
+use crate::control::authority::Authority;
+use crate::control::hub::Hub;
+use crate::settings::Settings;
+use crate::world::World;
+
+/// Shared by all controllers; nothing in it is ever locked across a wait.
+pub(crate) struct Context {
+    /// For requests; watches have their own.
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    /// What the watches have seen.
+    pub(crate) world: World,
+    /// What heads last reported.
+    pub(crate) hub: Hub,
+    /// Signs the operator's own certificate; heads are given its public half.
+    pub(crate) authority: Authority,
+}

@@ -1,0 +1,132 @@
+//! Who a head is: from its token to its job. Every step is checked, none is taken from what the head says.
+
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
+use microtome_api::names;
+
+use super::hub::Job;
+use crate::context::Context;
+use crate::write;
+
+/// Where the apiserver says which pod a token is bound to.
+const POD_NAME: &str = "authentication.kubernetes.io/pod-name";
+const POD_UID: &str = "authentication.kubernetes.io/pod-uid";
+const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
+
+/// A head whose token was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) job: Job,
+    pub(crate) attempt: i32,
+}
+
+/// Why a head is not let in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no bearer token in the authorization metadata")]
+    NoToken,
+    #[error("cannot have the token reviewed")]
+    Review(#[source] Box<kube::Error>),
+    #[error("the token is not valid for audience {audience:?}: {reason}", audience = names::TOKEN_AUDIENCE)]
+    Invalid { reason: String },
+    #[error("the token is bound to no pod")]
+    Unbound,
+    #[error("pod {0} is no head of a job that runs")]
+    NoHead(String),
+}
+
+impl Error {
+    /// The class of the error, shared by logs and metrics.
+    pub(crate) fn category(&self) -> &'static str {
+        match self {
+            Self::NoToken | Self::Invalid { .. } => "Unauthenticated",
+            Self::Review(_) => "Unreachable",
+            Self::Unbound | Self::NoHead(_) => "NotAllowed",
+        }
+    }
+}
+
+/// The pod that a token is bound to.
+#[derive(Debug, PartialEq)]
+struct BoundPod {
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+/// Finds out who sent `token`.
+pub(crate) async fn identify(token: &str, context: &Context) -> Result<Identity, Error> {
+    let spec =
+        TokenReviewSpec { token: Some(token.to_owned()), audiences: Some(vec![names::TOKEN_AUDIENCE.to_owned()]) };
+    let review = TokenReview { spec, ..TokenReview::default() };
+    let api: Api<TokenReview> = Api::all(context.client.clone());
+    let reviewed =
+        api.create(&PostParams::default(), &review).await.map_err(|source| Error::Review(Box::new(source)))?;
+    let pod = bound_pod(&reviewed.status.unwrap_or_default())?;
+    job_of(&pod, context).ok_or(Error::NoHead(pod.name))
+}
+
+/// Reads a review: pure.
+fn bound_pod(status: &TokenReviewStatus) -> Result<BoundPod, Error> {
+    let ours = status.audiences.iter().flatten().any(|audience| audience == names::TOKEN_AUDIENCE);
+    if status.authenticated != Some(true) || !ours {
+        let reason = status.error.clone().unwrap_or_else(|| "not authenticated".to_owned());
+        return Err(Error::Invalid { reason });
+    }
+    let user = status.user.clone().unwrap_or_default();
+    let account = user.username.unwrap_or_default();
+    let namespace = account.strip_prefix(ACCOUNT_PREFIX).and_then(|account| account.split(':').next());
+    let extra = user.extra.unwrap_or_default();
+    let only = |key: &str| extra.get(key).and_then(|values| values.first()).cloned().ok_or(Error::Unbound);
+    let namespace = namespace.ok_or(Error::Unbound)?.to_owned();
+    Ok(BoundPod { namespace, name: only(POD_NAME)?, uid: only(POD_UID)? })
+}
+
+/// From the pod over its cluster to the job, by uids.
+fn job_of(bound: &BoundPod, context: &Context) -> Option<Identity> {
+    let pod =
+        context.world.pods.get(&bound.namespace, &bound.name).filter(|pod| pod.uid().as_ref() == Some(&bound.uid))?;
+    let label = |key: &str| pod.labels().get(key).map(String::as_str);
+    if label(names::LABEL_ROLE) != Some(names::ROLE_HEAD) {
+        return None;
+    }
+    let attempt: i32 = label(names::LABEL_ATTEMPT)?.parse().ok()?;
+    let cluster = context.world.clusters.get(&bound.namespace, label(names::LABEL_CLUSTER)?)?;
+    let is_its_head =
+        write::owner_uid(&pod) == cluster.uid() && pod.name_any() == names::head_pod(&cluster.name_any(), attempt);
+    let job = context.world.jobs.get(&bound.namespace, &cluster.name_any())?;
+    if !is_its_head || write::owner_uid(&cluster) != job.uid() {
+        return None;
+    }
+    let job = Job { namespace: bound.namespace.clone(), name: job.name_any(), uid: job.uid()? };
+    Some(Identity { job, attempt })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(status: Value) -> Result<BoundPod, String> {
+        bound_pod(&serde_json::from_value(status).unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_a_bound_token_for_us_names_a_pod() {
+        let user = json!({"username": "system:serviceaccount:x:default", "extra": {
+            "authentication.kubernetes.io/pod-name": ["a-head-1"], "authentication.kubernetes.io/pod-uid": ["u"]}});
+        let pod = read(json!({"authenticated": true, "audiences": ["microtome"], "user": user})).unwrap();
+        assert_eq!(pod, BoundPod { namespace: "x".into(), name: "a-head-1".into(), uid: "u".into() });
+        let other = read(json!({"authenticated": true, "audiences": ["other"], "user": user}));
+        assert_eq!(other.unwrap_err(), "the token is not valid for audience \"microtome\": not authenticated");
+        let expired = read(json!({"authenticated": false, "error": "expired"}));
+        assert_eq!(expired.unwrap_err(), "the token is not valid for audience \"microtome\": expired");
+        let unbound = json!({"username": "system:serviceaccount:x:default"});
+        assert_eq!(
+            read(json!({"authenticated": true, "audiences": ["microtome"], "user": unbound})).unwrap_err(),
+            "the token is bound to no pod"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! What a pass does about a job: pure and total.
+
+use kube::ResourceExt;
+use microtome_api::condition::{self, Reason};
+use microtome_api::names;
+
+use super::observe::Observed;
+use crate::write;
+
+/// What a pass does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Decision {
+    /// Being deleted, or ended: nothing.
+    Rest,
+    /// Never seen before: say so.
+    Greet,
+    /// It cannot be carried out as it is written.
+    Refuse(Reason, String),
+    /// A PatchCluster of its name is not its own.
+    Occupied(String),
+    /// Make its cluster.
+    Build,
+    /// Repeat what its cluster says.
+    Mirror,
+    /// Its cluster was deleted under it.
+    Lost,
+}
+
+impl Decision {
+    /// The decision's name, for the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Greet => "greet",
+            Self::Refuse(..) => "refuse",
+            Self::Occupied(_) => "occupied",
+            Self::Build => "build",
+            Self::Mirror => "mirror",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// Decides.
+pub(crate) fn decide(observed: &Observed) -> Decision {
+    let job = &observed.job;
+    if job.metadata.deletion_timestamp.is_some() {
+        return Decision::Rest;
+    }
+    let Some(status) = job.status.as_ref().filter(|status| !status.conditions.is_empty()) else {
+        return Decision::Greet;
+    };
+    if condition::is_true(&status.conditions, condition::COMPLETE)
+        || condition::is_true(&status.conditions, condition::FAILED)
+    {
+        return Decision::Rest;
+    }
+    if let Some((reason, message)) = fault(observed) {
+        return Decision::Refuse(reason, message);
+    }
+    match &observed.cluster {
+        Some(cluster) if write::owner_uid(cluster) == job.uid() => Decision::Mirror,
+        Some(_) => {
+            let name = job.name_any();
+            Decision::Occupied(format!(
+                "a PatchCluster {name:?} that is not this job's is in the way; it must go first"
+            ))
+        }
+        // Made anew, it would run the program again from the start.
+        None if status.attempt > 0 => Decision::Lost,
+        None => Decision::Build,
+    }
+}
+
+/// What is wrong with the job itself.
+fn fault(observed: &Observed) -> Option<(Reason, String)> {
+    let name = observed.job.name_any();
+    if !is_label(&name) {
+        let most = names::MAX_NAME;
+        let message = format!(
+            "name {name:?} must be at most {most} of a-z, 0-9 and -, begin with a letter and not end with -; \
+             pods and a service are named after it"
+        );
+        return Some((Reason::InvalidName, message));
+    }
+    let datasets = observed.job.spec.datasets.iter().enumerate();
+    datasets
+        .filter_map(|(index, dataset)| dataset.recipe().err().map(|error| (index, error)))
+        .map(|(index, error)| (Reason::InvalidDataset, format!("spec.datasets[{index}].{error}")))
+        .next()
+}
+
+/// Whether a name can begin the names of services (RFC 1035) and leaves room for suffixes.
+fn is_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= names::MAX_NAME
+        && name.bytes().all(inner)
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use microtome_api::JobStatus;
+
+    use super::*;
+    use crate::cluster::fixtures;
+
+    fn decision(change: impl FnOnce(&mut Observed, &mut JobStatus)) -> Decision {
+        let mut observed = fixtures::observed_job();
+        let pending = condition::new(condition::READY, None, Reason::Pending, "", Timestamp::UNIX_EPOCH);
+        let mut status = JobStatus { conditions: vec![pending], ..JobStatus::default() };
+        change(&mut observed, &mut status);
+        observed.job.status = Some(status);
+        decide(&observed)
+    }
+
+    #[test]
+    fn every_state_has_one_decision() {
+        let ended = condition::new(condition::FAILED, Some(true), Reason::Failed, "", Timestamp::UNIX_EPOCH);
+        assert_eq!(decide(&fixtures::observed_job()), Decision::Greet);
+        assert_eq!(decision(|_, _| ()), Decision::Build);
+        assert_eq!(decision(|o, _| o.cluster = Some(fixtures::cluster())), Decision::Mirror);
+        assert_eq!(decision(|_, s| s.attempt = 1), Decision::Lost);
+        assert_eq!(decision(|_, s| (s.attempt = 1, s.conditions.push(ended)).1), Decision::Rest);
+        let stranger = decision(|o, _| {
+            o.job.metadata.uid = Some("another".into());
+            o.cluster = Some(fixtures::cluster());
+        });
+        assert_eq!(stranger.name(), "occupied");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_job_is_named() {
+        let fault = decision(|o, _| o.job.spec.datasets[0].views[0].size = 0);
+        let wanted = "spec.datasets[0].views[0].size: must be at least 1".to_owned();
+        assert_eq!(fault, Decision::Refuse(Reason::InvalidDataset, wanted));
+        for name in ["1a", "a.b", "a-", "A", &"a".repeat(53)] {
+            let fault = decision(|o, _| o.job.metadata.name = Some((*name).to_owned()));
+            assert!(matches!(fault, Decision::Refuse(Reason::InvalidName, _)), "{name}");
+        }
+        assert_eq!(decision(|o, _| o.job.metadata.name = Some("a".repeat(52))), Decision::Build);
+    }
+}

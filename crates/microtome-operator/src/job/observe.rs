@@ -1,0 +1,46 @@
+//! Reads everything that a pass over a job decides by.
+
+use kube::{Api, ResourceExt};
+use microtome_api::{PatchCluster, PatchJob};
+
+use crate::context::Context;
+use crate::control::hub::Report;
+use crate::{tenancy, write};
+
+/// What a pass decides by.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    pub(crate) job: PatchJob,
+    /// The team that holds the namespace.
+    pub(crate) team: Option<String>,
+    /// The PatchCluster of the job's name, whoever owns it.
+    pub(crate) cluster: Option<PatchCluster>,
+    /// What the head reported and the status does not hold yet.
+    pub(crate) report: Report,
+}
+
+impl Observed {
+    pub(crate) fn uid(&self) -> String {
+        self.job.uid().unwrap_or_default()
+    }
+}
+
+/// Reads what the watches have seen, and asks the apiserver where being late would be wrong.
+pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observed, write::Error> {
+    let (namespace, name) = (job.namespace().unwrap_or_default(), job.name_any());
+    let teams = context.world.teams.filter(|_| true);
+    let cluster = match context.world.clusters.get(&namespace, &name) {
+        Some(cluster) => Some(cluster),
+        // A late watch must look neither like a cluster that was deleted nor like a name that is free.
+        None => Api::<PatchCluster>::namespaced(context.client.clone(), &namespace)
+            .get_opt(&name)
+            .await
+            .map_err(write::Error::api::<PatchCluster>("get", &name))?,
+    };
+    Ok(Observed {
+        team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
+        cluster,
+        report: context.hub.take(&job.uid().unwrap_or_default()),
+        job: job.clone(),
+    })
+}

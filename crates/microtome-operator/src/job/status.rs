@@ -1,0 +1,166 @@
+//! What a job's status says: pure.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use microtome_api::condition::{self, COMPLETE, FAILED, READY, Reason, STALLED};
+use microtome_api::{HeadState, JobStatus};
+use serde::Deserialize;
+
+use super::decide::Decision;
+use super::observe::Observed;
+
+/// What a head writes as its last word after a good end; it counts where no report came through.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LastWord {
+    stream_digest: Option<String>,
+}
+
+/// The status after `decision` was carried out.
+pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -> JobStatus {
+    let mut status = observed.job.status.clone().unwrap_or_default();
+    let set = |status: &mut JobStatus, conditions: Vec<Condition>| {
+        for condition in conditions {
+            condition::set(&mut status.conditions, condition);
+        }
+    };
+    match decision {
+        Decision::Rest => return status,
+        Decision::Greet => {
+            let message = "seen, not yet looked at";
+            set(&mut status, vec![condition::new(READY, None, Reason::Pending, message, now)]);
+        }
+        Decision::Refuse(reason, message) => {
+            let conditions = [READY, STALLED].map(|kind| (kind, kind == STALLED));
+            let conditions = conditions.map(|(kind, on)| condition::new(kind, Some(on), *reason, message, now));
+            set(&mut status, conditions.to_vec());
+        }
+        Decision::Occupied(message) => {
+            set(&mut status, vec![condition::new(READY, Some(false), Reason::Conflict, message, now)]);
+        }
+        Decision::Build => {
+            set(&mut status, vec![condition::new(READY, None, Reason::Pending, "its PatchCluster is being made", now)]);
+        }
+        Decision::Mirror => mirror(&mut status, observed, now),
+        Decision::Lost => {
+            let lost = |kind, on, reason| condition::new(kind, Some(on), reason, "its PatchCluster was deleted", now);
+            set(
+                &mut status,
+                vec![
+                    lost(READY, false, Reason::Failed),
+                    lost(STALLED, true, Reason::Failed),
+                    lost(FAILED, true, Reason::HeadLost),
+                ],
+            );
+            status.completion_time = Some(Time(now));
+        }
+    }
+    status.team.clone_from(&observed.team);
+    status.observed_generation = observed.job.metadata.generation;
+    status
+}
+
+/// Repeats the cluster's conditions and takes over what the head reported.
+fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
+    let Some(cluster) = observed.cluster.as_ref().and_then(|cluster| cluster.status.as_ref()) else {
+        return;
+    };
+    for condition in &cluster.conditions {
+        // When the job's own condition turned is the job's to say.
+        condition::set(&mut status.conditions, Condition { last_transition_time: Time(now), ..condition.clone() });
+    }
+    let here = |kind: &str| cluster.conditions.iter().any(|condition| condition.type_ == kind);
+    status.conditions.retain(|condition| here(&condition.type_));
+    if let Some(progress) = &observed.report.progress {
+        status.progress = Some(progress.clone());
+    }
+    if let Some(result) = &observed.report.result {
+        status.exit_code = Some(result.exit_code);
+        status.stream_digest = result.stream_digest.clone().or_else(|| status.stream_digest.clone());
+    }
+    if let Some(head) = &cluster.head {
+        status.attempt = head.attempt;
+        status.start_time.get_or_insert(Time(now));
+        if condition::is_true(&cluster.conditions, COMPLETE) || condition::is_true(&cluster.conditions, FAILED) {
+            end(status, head, now);
+        }
+    }
+}
+
+fn end(status: &mut JobStatus, head: &HeadState, now: Timestamp) {
+    status.completion_time.get_or_insert(Time(now));
+    // The kubelet's word counts above the head's.
+    status.exit_code = head.exit_code;
+    let word: Option<LastWord> = head.message.as_deref().and_then(|message| serde_json::from_str(message).ok());
+    if status.stream_digest.is_none() {
+        status.stream_digest = word.and_then(|word| word.stream_digest).filter(|digest| !digest.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use microtome_api::{ClusterStatus, Progress};
+
+    use super::*;
+    use crate::cluster::fixtures;
+    use crate::control::hub::Outcome;
+
+    fn mirrored(cluster: ClusterStatus, change: impl FnOnce(&mut Observed)) -> JobStatus {
+        let mut observed = fixtures::observed_job();
+        observed.cluster = Some(fixtures::cluster());
+        observed.cluster.as_mut().unwrap().status = Some(cluster);
+        change(&mut observed);
+        status(&observed, &Decision::Mirror, Timestamp::UNIX_EPOCH)
+    }
+
+    fn cluster_status(kinds: &[(&str, Option<bool>, Reason)], head: Option<HeadState>) -> ClusterStatus {
+        let new = |&(kind, on, reason): &_| condition::new(kind, on, reason, "m", Timestamp::UNIX_EPOCH);
+        ClusterStatus { conditions: kinds.iter().map(new).collect(), head, ..ClusterStatus::default() }
+    }
+
+    fn reasons(status: &JobStatus) -> Vec<String> {
+        status.conditions.iter().map(|c| format!("{}={} {}", c.type_, c.status, c.reason)).collect()
+    }
+
+    #[test]
+    fn a_running_job_repeats_its_cluster_and_shows_its_progress() {
+        let cluster = cluster_status(
+            &[(READY, Some(true), Reason::Running)],
+            Some(HeadState { attempt: 1, ..HeadState::default() }),
+        );
+        let job = mirrored(cluster, |observed| {
+            observed.report.progress = Some(Progress { summary: "41%".into(), ..Progress::default() });
+            let stalled = condition::new(STALLED, Some(true), Reason::NoTeam, "", Timestamp::UNIX_EPOCH);
+            observed.job.status = Some(JobStatus { conditions: vec![stalled], ..JobStatus::default() });
+        });
+        assert_eq!(reasons(&job), ["Ready=True Running"], "a stall that is over is taken back");
+        assert_eq!((job.attempt, job.team.as_deref(), job.progress.unwrap().summary.as_str()), (1, Some("t"), "41%"));
+        assert!(job.start_time.is_some() && job.completion_time.is_none());
+    }
+
+    #[test]
+    fn the_end_has_code_time_and_digest() {
+        let head = |code, message: &str| {
+            Some(HeadState { attempt: 1, exit_code: code, message: Some(message.into()), ..HeadState::default() })
+        };
+        let complete = [(READY, Some(true), Reason::Complete), (COMPLETE, Some(true), Reason::Complete)];
+        let word = r#"{"exitCode":0,"streamDigest":"6d0f","patches":88}"#;
+        let job = mirrored(cluster_status(&complete, head(Some(0), word)), |_| ());
+        assert_eq!((job.exit_code, job.stream_digest.as_deref()), (Some(0), Some("6d0f")));
+        assert!(job.completion_time.is_some());
+        let job = mirrored(cluster_status(&complete, head(Some(0), word)), |observed| {
+            observed.report.result = Some(Outcome { exit_code: 0, stream_digest: Some("e1".into()) });
+        });
+        assert_eq!(job.stream_digest.as_deref(), Some("e1"), "a report counts above the last word");
+        let failed = [(READY, Some(false), Reason::Failed), (FAILED, Some(true), Reason::Failed)];
+        let job = mirrored(cluster_status(&failed, head(Some(3), "boom")), |_| ());
+        assert_eq!((job.exit_code, job.stream_digest), (Some(3), None));
+    }
+
+    #[test]
+    fn a_job_whose_cluster_was_deleted_has_failed() {
+        let lost = status(&fixtures::observed_job(), &Decision::Lost, Timestamp::UNIX_EPOCH);
+        assert_eq!(reasons(&lost), ["Ready=False Failed", "Stalled=True Failed", "Failed=True HeadLost"]);
+        assert!(lost.completion_time.is_some());
+    }
+}

@@ -1,0 +1,40 @@
+//! The operator: admits clusters by team, builds head and workers, and follows jobs to their end.
+//!
+//! ```text
+//! PatchJob ─ job/ ─► PatchCluster ─ cluster/ ─► ConfigMap, Secret, Service, head Pod, worker Deployment
+//!    ▲                  ▲    ▲
+//!    │                  │    └ admission/: Teams and what is held ─ microtome_queue ─► condition Admitted
+//!    └ control/: what heads report          team/: the right to write in a team's namespaces
+//! ```
+//!
+//! Each controller is the same steps in files of the same names: observe (reads) → decide (pure, total) → apply (ordered
+//! writes, then orphans) → status (pure) → patch. This file declares and wires; `cmd/` carries the verbs out.
+
+mod admission;
+mod args;
+mod bell;
+mod client;
+mod cluster;
+mod cmd;
+mod context;
+mod control;
+mod controller;
+mod health;
+mod job;
+mod logs;
+mod settings;
+mod team;
+mod tenancy;
+mod watch;
+mod world;
+mod write;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args::Args { verb } = args::Args::parse();
+    match verb {
+        args::Verb::Run(run) => cmd::run::run(run.into()).await,
+    }
+}

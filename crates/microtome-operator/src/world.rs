@@ -1,0 +1,161 @@
+//! All that is watched, and who is woken by what.
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::runtime::watcher::Config;
+use kube::{Api, Client, ResourceExt};
+use microtome_api::{PatchCluster, PatchJob, PatchProfile, Team, names};
+use tokio_util::sync::CancellationToken;
+
+use crate::bell::Bell;
+use crate::controller::{Waker, Wakes};
+use crate::watch::{Reader, Watch, Watchable};
+
+/// What the watches have seen.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) teams: Reader<Team>,
+    pub(crate) profiles: Reader<PatchProfile>,
+    pub(crate) clusters: Reader<PatchCluster>,
+    pub(crate) jobs: Reader<PatchJob>,
+    /// Pods of clusters only.
+    pub(crate) pods: Reader<Pod>,
+    /// Deployments of clusters only.
+    pub(crate) deployments: Reader<Deployment>,
+    pub(crate) namespaces: Reader<Namespace>,
+}
+
+/// The queues of the controllers, as the watches fill them.
+pub(crate) struct Queues {
+    pub(crate) clusters: Wakes<PatchCluster>,
+    pub(crate) jobs: Wakes<PatchJob>,
+    /// Wakes jobs from outside the watches.
+    pub(crate) job_waker: Waker<PatchJob>,
+    /// Rung by everything that admission depends on.
+    pub(crate) admission: Bell,
+    /// Rung by teams and namespaces.
+    pub(crate) teams: Bell,
+}
+
+/// Watches that were not yet started.
+pub(crate) struct Watches {
+    teams: Watch<Team>,
+    profiles: Watch<PatchProfile>,
+    clusters: Watch<PatchCluster>,
+    jobs: Watch<PatchJob>,
+    pods: Watch<Pod>,
+    deployments: Watch<Deployment>,
+    namespaces: Watch<Namespace>,
+}
+
+impl World {
+    /// Waits until everything was listed once.
+    pub(crate) async fn ready(&self) {
+        self.teams.ready().await;
+        self.profiles.ready().await;
+        self.clusters.ready().await;
+        self.jobs.ready().await;
+        self.pods.ready().await;
+        self.deployments.ready().await;
+        self.namespaces.ready().await;
+    }
+}
+
+impl Watches {
+    pub(crate) fn new(client: &Client) -> Self {
+        let all = Config::default;
+        let ours = || Config::default().labels(names::LABEL_CLUSTER);
+        Self {
+            teams: watch(client, all()),
+            profiles: watch(client, all()),
+            clusters: watch(client, all()),
+            jobs: watch(client, all()),
+            pods: watch(client, ours()),
+            deployments: watch(client, ours()),
+            namespaces: watch(client, all()),
+        }
+    }
+
+    pub(crate) fn world(&self) -> World {
+        World {
+            teams: self.teams.reader(),
+            profiles: self.profiles.reader(),
+            clusters: self.clusters.reader(),
+            jobs: self.jobs.reader(),
+            pods: self.pods.reader(),
+            deployments: self.deployments.reader(),
+            namespaces: self.namespaces.reader(),
+        }
+    }
+
+    /// Says who is woken by what. A job and its cluster bear the same name.
+    pub(crate) fn wire(&mut self) -> Queues {
+        let world = self.world();
+        let (cluster_waker, clusters) = Waker::new();
+        let (job_waker, jobs) = Waker::new();
+        let (admission, teams) = (Bell::default(), Bell::default());
+
+        let (waker, job, bell) = (cluster_waker.clone(), job_waker.clone(), admission.clone());
+        self.clusters.listen(move |cluster| {
+            waker.wake_object(cluster);
+            job.wake(&cluster.namespace().unwrap_or_default(), &cluster.name_any());
+            bell.ring();
+        });
+        let (waker, cluster) = (job_waker.clone(), cluster_waker.clone());
+        self.jobs.listen(move |job| {
+            waker.wake_object(job);
+            cluster.wake(&job.namespace().unwrap_or_default(), &job.name_any());
+        });
+        let (waker, bell) = (cluster_waker.clone(), admission.clone());
+        self.pods.listen(move |pod| {
+            wake_owner(pod, &waker);
+            bell.ring();
+        });
+        let waker = cluster_waker.clone();
+        self.deployments.listen(move |deployment| wake_owner(deployment, &waker));
+
+        let (bells, bell) = (teams.clone(), admission.clone());
+        let (all, cluster, job) = (world.clone(), cluster_waker.clone(), job_waker.clone());
+        self.teams.listen(move |_| {
+            // What one team loses another may gain.
+            bells.ring();
+            cluster.wake_all(&all.clusters);
+            job.wake_all(&all.jobs);
+            bell.ring();
+        });
+        let clusters_seen = world.clusters.clone();
+        self.profiles.listen(move |_| cluster_waker.wake_all(&clusters_seen));
+        let bell = teams.clone();
+        self.namespaces.listen(move |_| bell.ring());
+        Queues { clusters, jobs, job_waker, admission, teams }
+    }
+
+    /// Watches until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let until = || stop.clone().cancelled_owned();
+        let watches: [BoxFuture<'static, ()>; 7] = [
+            self.teams.run(until()).boxed(),
+            self.profiles.run(until()).boxed(),
+            self.clusters.run(until()).boxed(),
+            self.jobs.run(until()).boxed(),
+            self.pods.run(until()).boxed(),
+            self.deployments.run(until()).boxed(),
+            self.namespaces.run(until()).boxed(),
+        ];
+        join_all(watches).await;
+    }
+}
+
+fn watch<K: Watchable>(client: &Client, config: Config) -> Watch<K> {
+    Watch::new(Api::all(client.clone()), config)
+}
+
+fn wake_owner<K: kube::Resource>(object: &K, waker: &Waker<PatchCluster>) {
+    if let (Some(namespace), Some(cluster)) =
+        (object.meta().namespace.as_ref(), object.labels().get(names::LABEL_CLUSTER))
+    {
+        waker.wake(namespace, cluster);
+    }
+}
