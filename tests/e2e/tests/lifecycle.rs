@@ -108,8 +108,7 @@ async fn a_job_beyond_its_teams_max_waits_and_starts_when_the_other_ends() {
         .await;
     stage.job("first", "admitted", |job| is(job, condition::ADMITTED)).await;
     stage.create::<PatchJob>(job(&stage, "second", Wish::default())).await;
-    let waiting = stage.job("second", "queued", |job| state(job).0 == "Queued").await;
-    assert!(state(&waiting).1.contains("cpu"), "{}", state(&waiting).1);
+    stage.job("second", "told why it waits", |job| state(job).0 == "Queued" && state(job).1.contains("cpu")).await;
     assert!(stage.api::<Pod>().get_opt(&names::head_pod("second", 1)).await.unwrap().is_none());
     stage.job("first", "complete", |job| is(job, condition::COMPLETE)).await;
     stage.job("second", "complete", |job| is(job, condition::COMPLETE)).await;
