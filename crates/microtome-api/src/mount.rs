@@ -21,5 +21,9 @@ pub const TOKEN_FILE: &str = "/var/run/secrets/microtome/token";
 
 /// The environment variable with the Unix socket from which the program reads its patches.
 pub const FEED_VARIABLE: &str = "MICROTOME_FEED";
+/// The environment variable with the bytes of patches that a head may hold, as a quantity.
+pub const MEMORY_VARIABLE: &str = "MICROTOME_MEMORY";
+/// The environment variable with the job's UID.
+pub const JOB_UID_VARIABLE: &str = "MICROTOME_JOB_UID";
 /// The environment variable with the attempt; counts from 1.
 pub const ATTEMPT_VARIABLE: &str = "MICROTOME_ATTEMPT";

@@ -34,7 +34,7 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "memory: batches of {batch} patches of {patch_bytes} bytes need {needed} bytes, the budget is {budget}; \
-     raise --memory (in a cluster: the head's memory limit), or lower batchSize or the view's size"
+     raise --memory (in a cluster: the head's memory limit, of which the feed takes a quarter), or lower batchSize or the view's size"
 )]
 pub struct BudgetError {
     /// Patches a batch.

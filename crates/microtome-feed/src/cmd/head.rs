@@ -45,13 +45,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     control_token: Option<PathBuf>,
     /// The job's UID.
-    #[arg(long, env = "MICROTOME_JOB_UID", value_name = "UID")]
+    #[arg(long, env = mount::JOB_UID_VARIABLE, value_name = "UID")]
     job_uid: Option<String>,
     /// Which attempt of the job this is.
     #[arg(long, env = mount::ATTEMPT_VARIABLE, value_name = "K", default_value_t = 1)]
     attempt: i32,
     /// Patches held in memory at most, say 512Mi or 4Gi.
-    #[arg(long, env = "MICROTOME_MEMORY", value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
+    #[arg(long, env = mount::MEMORY_VARIABLE, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     memory: u64,
     /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED.
     #[arg(last = true, required = true, value_name = "COMMAND")]

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{
     ServiceAccountTokenProjection, Volume, VolumeProjection,
 };
 use kube::ResourceExt;
+use microtome_api::quantity::Quantity;
 use microtome_api::{PatchCluster, mount, names};
 
 use super::super::observe::ATTEMPT;
@@ -18,6 +19,8 @@ pub(crate) const CONTAINER: &str = "head";
 const HOME: &str = "/home/microtome";
 /// Scheduling, a node's start and the pull of a large image come out of the pod's deadline, not of the program's.
 const START_SLACK_SECONDS: i64 = 1800;
+/// The feed holds at most one part in so many of the head's memory: the rest is the program's and its libraries'.
+const FEED_SHARE: i128 = 4;
 /// The kubelet renews the token long before; a head shows it only when it dials.
 const TOKEN_SECONDS: i64 = 3600;
 
@@ -115,7 +118,17 @@ fn command(input: &Input<'_>) -> Vec<String> {
 }
 
 fn environment(input: &Input<'_>) -> Vec<EnvVar> {
-    vec![pod::variable("HOME", HOME), pod::variable("MICROTOME_JOB_UID", input.resolved.job.uid().unwrap_or_default())]
+    let job_uid = input.resolved.job.uid().unwrap_or_default();
+    let mut environment = vec![pod::variable("HOME", HOME), pod::variable(mount::JOB_UID_VARIABLE, job_uid)];
+    environment.extend(memory(input).map(|bytes| pod::variable(mount::MEMORY_VARIABLE, bytes)));
+    environment
+}
+
+/// What the feed may hold of the head's memory. Without a limit the program's default stands.
+fn memory(input: &Input<'_>) -> Option<String> {
+    let limit = input.cluster.spec.head.resources.limits.get("memory")?.milli().ok()?;
+    // Whole bytes: a quantity of thousandths would be refused.
+    Some(Quantity::from_milli(limit / FEED_SHARE / 1000 * 1000).0)
 }
 
 fn volumes(cluster: &PatchCluster) -> Vec<Volume> {
@@ -189,7 +202,8 @@ mod tests {
         assert_eq!(head["resources"]["requests"], head["resources"]["limits"]);
         assert_eq!(
             head["env"],
-            json!([{"name": "HOME", "value": "/home/microtome"}, {"name": "MICROTOME_JOB_UID", "value": "job-uid"}])
+            json!([{"name": "HOME", "value": "/home/microtome"}, {"name": "MICROTOME_JOB_UID", "value": "job-uid"},
+                {"name": "MICROTOME_MEMORY", "value": "1Gi"}])
         );
         let tools = &pod["spec"]["initContainers"][0];
         assert_eq!(tools["command"], json!(["/usr/local/bin/microtome", "install", "/opt/microtome"]));
