@@ -22,8 +22,6 @@ use crate::wire::control::{Progress, Report, Result as JobResult, Started};
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Before dialling again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a head that is done waits for the operator. Longer would hold a GPU for an operator that is down.
-const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Who reports to whom.
 #[derive(Clone, Debug)]
@@ -68,10 +66,10 @@ pub fn start(settings: Settings, head: Head) -> Control {
 }
 
 impl Control {
-    /// Reports the result until it is acknowledged, but not for ever. Whether it was.
-    pub async fn finish(mut self, outcome: Outcome) -> bool {
+    /// Reports the result until it is acknowledged, or until `patience` ends. Whether it was.
+    pub async fn finish(mut self, outcome: Outcome, patience: Duration) -> bool {
         self.outcome.send_replace(Some(outcome));
-        let acknowledged = tokio::time::timeout(FAREWELL, &mut self.task).await.is_ok();
+        let acknowledged = tokio::time::timeout(patience, &mut self.task).await.is_ok();
         self.task.abort();
         acknowledged
     }

@@ -21,10 +21,13 @@ use crate::handoff::{HandedOff, Handoff};
 use crate::head::{self, Head};
 use crate::job::Job;
 use crate::tls;
-use program::Program;
+use program::{Ended, Program};
 
 /// How long a program may go on after its feed failed, to save what it has.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a head that is done waits for the operator. Longer would hold a GPU for an operator that is down.
+const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Arguments of `microtome head`.
 #[derive(Debug, clap::Args)]
@@ -80,7 +83,7 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
     let name = job.recipe.name.clone();
     let handing = tokio::spawn(async move { handoff.serve(feed, &name).await });
-    let (exit_code, handed) = program.attend(handing, GRACE).await?;
+    let Ended { exit_code, handed, told } = program.attend(handing, GRACE).await?;
 
     let digest = match &handed {
         Some(HandedOff::Whole { digest }) => digest.clone(),
@@ -90,7 +93,9 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     head.drain().await;
     termination::write(&termination::message(exit_code, handed.as_ref(), head.stats().patches));
     if let Some(control) = control {
-        let acknowledged = control.finish(Outcome { exit_code, stream_digest: digest }).await;
+        // Who is told to end is not asked how it went: the job or its pod is being deleted.
+        let patience = if told { Duration::ZERO } else { FAREWELL };
+        let acknowledged = control.finish(Outcome { exit_code, stream_digest: digest }, patience).await;
         tracing::info!(acknowledged, "result reported");
     }
     Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))

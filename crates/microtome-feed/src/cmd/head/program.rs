@@ -15,8 +15,22 @@ use tokio::task::JoinHandle;
 
 use crate::handoff::HandedOff;
 
+/// A program that has read everything may end before the hand-off has noted it; no longer than this is waited for that.
+const LAST_NOTE: Duration = Duration::from_secs(1);
+
 /// What shells add to a signal's number for an exit code.
 const SIGNALLED: i32 = 128;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Its exit code.
+    pub(super) exit_code: i32,
+    /// How the hand-off ended, if the program took part in it.
+    pub(super) handed: Option<HandedOff>,
+    /// Whether it was told to end.
+    pub(super) told: bool,
+}
 
 /// A running program.
 pub(super) struct Program {
@@ -40,16 +54,15 @@ impl Program {
         Ok(Self { group: id.context("the program ended at once")?, child })
     }
 
-    /// Waits for the program, passes signals on, and ends it some time after its feed failed. Returns exit code and how
-    /// the hand-off ended, if the program took part in it.
+    /// Waits for the program, passes signals on, and ends it some time after its feed failed.
     pub(super) async fn attend(
         &mut self,
         mut handing: JoinHandle<io::Result<HandedOff>>,
         grace: Duration,
-    ) -> Result<(i32, Option<HandedOff>)> {
+    ) -> Result<Ended> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut handed = None;
+        let (mut handed, mut told) = (None, false);
         let deadline = tokio::time::sleep(Duration::MAX);
         tokio::pin!(deadline);
         let status = loop {
@@ -67,14 +80,25 @@ impl Program {
                     self.signal(Signal::KILL);
                     deadline.as_mut().reset(tokio::time::Instant::now() + grace);
                 }
-                _ = terminate.recv() => self.signal(Signal::TERM),
-                _ = interrupt.recv() => self.signal(Signal::INT),
+                _ = terminate.recv() => {
+                    told = true;
+                    self.signal(Signal::TERM);
+                }
+                _ = interrupt.recv() => {
+                    told = true;
+                    self.signal(Signal::INT);
+                }
             }
         };
         // What the program left running in its group has nobody to talk to any more.
         self.signal(Signal::KILL);
+        if handed.is_none()
+            && let Ok(outcome) = tokio::time::timeout(LAST_NOTE, &mut handing).await
+        {
+            handed = Some(outcome??);
+        }
         handing.abort();
-        Ok((exit_code(status), handed))
+        Ok(Ended { exit_code: exit_code(status), handed, told })
     }
 
     fn signal(&self, signal: Signal) {
