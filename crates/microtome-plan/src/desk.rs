@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::checkpoint::{Checkpoint, Cursor};
 use crate::credit::Credit;
 use crate::lease::{Failed, Grant, LeaseId, Leases, WorkerId};
 use crate::plan::{Plan, Seat, Work, Works};
@@ -57,26 +58,33 @@ pub struct Desk<P> {
     leases: Leases<Task>,
     credit: Credit,
     arrived: BTreeMap<(u64, u64), P>,
-    epoch: u64,
-    step: u64,
+    cursor: Cursor,
+    /// Positions before it belong to batches that the program has got before: of the first epoch only.
+    first_position: u64,
 }
 
 impl<P> Desk<P> {
-    /// A desk at the start of the first epoch. Refuses a budget in which the stream could get stuck.
-    pub fn new(selection: Selection, seat: Seat, epochs: u64, budget: u64) -> Result<Self, BudgetError> {
+    /// A desk at `cursor`, a place of a stream of `epochs` epochs. Refuses a budget in which the stream could get stuck.
+    pub fn new(
+        selection: Selection,
+        seat: Seat,
+        (cursor, epochs): (Cursor, u64),
+        budget: u64,
+    ) -> Result<Self, BudgetError> {
         seat.shape.fits(budget)?;
+        let seat = Seat { epoch: cursor.epoch, ..seat };
         let works = Plan::new(&selection, seat).works();
         Ok(Self {
             epochs: if selection.patches() == 0 { 0 } else { epochs },
             selection,
             works,
             held_back: None,
-            offering: seat.epoch,
+            offering: cursor.epoch,
             leases: Leases::new(),
             credit: Credit::new(budget),
             arrived: BTreeMap::new(),
-            epoch: seat.epoch,
-            step: 0,
+            cursor,
+            first_position: cursor.step * seat.shape.batch,
             seat,
         })
     }
@@ -89,6 +97,11 @@ impl<P> Desk<P> {
     /// Lanes, blocks and windows.
     pub fn shape(&self) -> &Shape {
         &self.seat.shape
+    }
+
+    /// The place of the next batch, to go on from.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::new(&self.selection, &self.seat, self.cursor)
     }
 
     /// Batches an epoch.
@@ -171,17 +184,18 @@ impl<P> Desk<P> {
         if self.is_finished() {
             return None;
         }
-        let first = self.step * self.seat.shape.batch;
+        let Cursor { epoch, step } = self.cursor;
+        let first = step * self.seat.shape.batch;
         let last = (first + self.seat.shape.batch).min(self.selection.patches());
-        let complete = (first..last).all(|position| self.arrived.contains_key(&(self.epoch, position)));
+        let complete = (first..last).all(|position| self.arrived.contains_key(&(epoch, position)));
         if !complete {
             return None;
         }
-        let patches = (first..last).filter_map(|position| self.arrived.remove(&(self.epoch, position))).collect();
-        let batch = Batch { epoch: self.epoch, step: self.step, patches };
-        self.step += 1;
-        if self.step == self.steps() {
-            (self.epoch, self.step) = (self.epoch + 1, 0);
+        let patches = (first..last).filter_map(|position| self.arrived.remove(&(epoch, position))).collect();
+        let batch = Batch { epoch, step, patches };
+        self.cursor = Cursor { epoch, step: step + 1 };
+        if step + 1 == self.steps() {
+            self.cursor = Cursor { epoch: epoch + 1, step: 0 };
         }
         Some(batch)
     }
@@ -193,7 +207,7 @@ impl<P> Desk<P> {
 
     /// Whether the last batch of the last epoch was given out.
     pub fn is_finished(&self) -> bool {
-        self.epoch >= self.epochs
+        self.cursor.epoch >= self.epochs
     }
 
     fn next_work(&mut self) -> Option<Work> {
@@ -204,15 +218,25 @@ impl<P> Desk<P> {
             return None;
         }
         loop {
-            if let Some(work) = self.works.next() {
-                return Some(work);
+            while let Some(work) = self.works.next() {
+                let work = self.still_to_do(work);
+                if !work.places.is_empty() {
+                    return Some(work);
+                }
             }
             if self.offering + 1 >= self.epochs {
                 return None;
             }
             self.offering += 1;
+            self.first_position = 0;
             self.works = Plan::new(&self.selection, Seat { epoch: self.offering, ..self.seat }).works();
         }
+    }
+
+    /// The work without what the program got before the stream was resumed.
+    fn still_to_do(&self, mut work: Work) -> Work {
+        work.places.retain(|place| place.position >= self.first_position);
+        work
     }
 
     fn bytes(&self, patches: usize) -> u64 {

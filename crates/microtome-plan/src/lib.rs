@@ -7,6 +7,7 @@
 //! The crate may use nothing but data: no tokio, no tonic, no kube. Time comes in as a number, randomness as a seed;
 //! so the same inputs give the same stream on one worker or five hundred, and a simulator can run any fault.
 
+pub mod checkpoint;
 pub mod credit;
 pub mod dataset;
 pub mod desk;

@@ -2,12 +2,13 @@
 //! that reads at its own pace. Time is a number; the seed decides everything.
 //!
 //! Properties: every patch once and in the plan's order whatever happens; never more bytes than the budget; no deadlock
-//! with the least budget that is accepted.
+//! with the least budget that is accepted; a stream resumed at any batch is the tail of the whole one.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
 use std::collections::BTreeMap;
 
+use microtome_plan::checkpoint::Cursor;
 use microtome_plan::dataset::Order;
 use microtome_plan::desk::{Delivery, Desk};
 use microtome_plan::lease::{Grant, LEASE_MS, WorkerId};
@@ -37,6 +38,20 @@ struct Scenario {
     budget_over_need: u64,
     faults: Faults,
     seed: u64,
+    /// Where the stream goes on, as a share of all its batches in percent; 0 is its start.
+    resumed_at: u64,
+}
+
+impl Scenario {
+    fn steps(&self) -> u64 {
+        self.counts.iter().map(|count| u64::from(*count)).sum::<u64>().div_ceil(self.shape.batch)
+    }
+
+    fn cursor(&self) -> Cursor {
+        let steps = self.steps();
+        let batch = steps * self.epochs * self.resumed_at / 100;
+        Cursor { epoch: batch.checked_div(steps).unwrap_or(0), step: batch.checked_rem(steps).unwrap_or(0) }
+    }
 }
 
 /// A patch in this world: which one it is.
@@ -64,7 +79,8 @@ impl World {
     fn new(scenario: Scenario) -> Self {
         let budget = scenario.shape.needed_bytes() + scenario.budget_over_need;
         let seat = seat(&scenario, 0);
-        let desk = Desk::new(selection(&scenario.counts), seat, scenario.epochs, budget).unwrap();
+        let place = (scenario.cursor(), scenario.epochs);
+        let desk = Desk::new(selection(&scenario.counts), seat, place, budget).unwrap();
         let random = Random::new("world", &[scenario.seed]);
         let mut world = Self {
             desk,
@@ -194,7 +210,9 @@ fn expected(scenario: &Scenario) -> Vec<Patch> {
         places.sort_by_key(|place| place.position);
         places.into_iter().map(|place| (place.slide, place.coordinate)).collect::<Vec<_>>()
     };
-    (0..scenario.epochs).flat_map(epoch).collect()
+    let cursor = scenario.cursor();
+    let seen = (cursor.step * scenario.shape.batch) as usize;
+    (cursor.epoch..scenario.epochs).flat_map(epoch).skip(seen).collect()
 }
 
 prop_compose! {
@@ -205,9 +223,10 @@ prop_compose! {
         budget_over_need in 0_u64..200,
         (death, hang, duplicate, fail_once) in (0_u64..60, 0_u64..20, 0_u64..50, 0_u64..30),
         seed in any::<u64>(),
+        resumed_at in prop_oneof![Just(0_u64), 0_u64..100],
     ) -> Scenario {
         Scenario {
-            counts, epochs, workers, slots, budget_over_need, seed,
+            counts, epochs, workers, slots, budget_over_need, seed, resumed_at,
             shape: Shape { batch, lanes: lanes.min(batch), block, window, patch_bytes: 3 },
             faults: Faults { death, hang, duplicate, fail_once },
         }
@@ -215,7 +234,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_patch_arrives_once_and_in_order_through_any_fault(scenario in scenarios()) {
@@ -230,7 +249,7 @@ proptest! {
 fn a_budget_below_the_need_is_refused_with_the_number() {
     let shape = Shape { batch: 32, lanes: 16, block: 21, window: 2, patch_bytes: 196_608 };
     let seat = Seat { seed: 0, epoch: 0, order: Order::Shuffled, shape };
-    let error = Desk::<Patch>::new(selection(&[88]), seat, 1, 64 << 20).unwrap_err();
+    let error = Desk::<Patch>::new(selection(&[88]), seat, (Cursor::default(), 1), 64 << 20).unwrap_err();
     assert_eq!(error.needed, 704 * 196_608);
     assert!(error.to_string().contains("need 138412032 bytes, the budget is 67108864"), "{error}");
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use microtome_plan::checkpoint::Cursor;
 use microtome_plan::dataset::{OnError, Recipe};
 use microtome_plan::desk::{Delivery, Desk, Task};
 use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, WorkerId};
@@ -42,7 +43,8 @@ struct Arriving {
 impl Streaming {
     pub(super) fn new(selection: Selection, recipe: Recipe, budget: u64, stats: Arc<Stats>) -> Result<Self, FeedError> {
         let seat = Seat { seed: recipe.seed, epoch: 0, order: recipe.order, shape: Shape::of(&recipe) };
-        let desk = Desk::new(selection, seat, u64::from(recipe.epochs.get()), budget)?;
+        let place = (Cursor::default(), u64::from(recipe.epochs.get()));
+        let desk = Desk::new(selection, seat, place, budget)?;
         Ok(Self { recipe, desk, arriving: HashMap::new(), stats })
     }
 
