@@ -120,7 +120,7 @@ fn report(progress: Progress, outcome: Option<Outcome>) -> Kind {
 }
 
 fn progress(before: &Snapshot, now: &Snapshot) -> Progress {
-    let waited = (now.waiting - before.waiting).as_secs_f64() / REPORT_EVERY.as_secs_f64();
+    let waited = (now.waiting.total() - before.waiting.total()).as_secs_f64() / REPORT_EVERY.as_secs_f64();
     Progress {
         patches: now.patches,
         patches_total: now.patches_total,

@@ -7,6 +7,7 @@
 mod actor;
 mod batch;
 mod event;
+mod ledger;
 mod selecting;
 mod service;
 mod stats;
@@ -18,8 +19,9 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 pub use batch::{Batch, Patch};
+pub use ledger::Ledger;
 pub use service::Service;
-pub use stats::{Snapshot, Spending};
+pub use stats::Snapshot;
 
 use crate::error::FeedError;
 use crate::job::Job;
@@ -84,15 +86,14 @@ impl Feed {
         let batch = self.batches.recv().await.transpose()?;
         self.stats.change(|stats| {
             let waited = began.elapsed();
+            let Some(batch) = &batch else { return };
             if self.started {
-                stats.waiting += waited;
+                stats.waiting.owe(waited, &batch.last);
             } else {
                 stats.first_batch = waited;
             }
-            if let Some(batch) = &batch {
-                stats.patches += batch.patches().len() as u64;
-                stats.batches += 1;
-            }
+            stats.patches += batch.patches().len() as u64;
+            stats.batches += 1;
         });
         self.started = true;
         Ok(batch)

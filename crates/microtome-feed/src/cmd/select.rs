@@ -54,8 +54,8 @@ fn selected(stats: &Snapshot, epochs: u64) -> Selected {
         quarantined: left_out(&stats.quarantined),
         patches: stats.patches_total / epochs,
         batches: stats.steps,
-        requests: stats.spending.requests,
-        bytes: stats.spending.bytes,
+        requests: stats.requests,
+        bytes: stats.bytes,
         selection_digest: stats.selection_digest.map(|digest| hex(&digest)).unwrap_or_default(),
     }
 }

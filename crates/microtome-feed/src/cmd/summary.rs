@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::format::{bytes, count, thousands};
 use super::local::Local;
 use crate::digest::hex;
-use crate::head::Snapshot;
+use crate::head::{Ledger, Snapshot};
 
 /// More quarantined slides than these are only counted.
 const NAMED: usize = 10;
@@ -30,9 +30,9 @@ pub(super) struct Summary {
     seconds: f64,
     first_batch_seconds: f64,
     patches_per_second: f64,
-    storage_percent: f64,
-    decode_percent: f64,
-    network_percent: f64,
+    starvation: f64,
+    stall: Shares,
+    work: Shares,
     requests: u64,
     bytes: u64,
     slide_bytes: u64,
@@ -41,6 +41,23 @@ pub(super) struct Summary {
     selection_digest: String,
     stream_digest: String,
     contact_sheet: Option<PathBuf>,
+}
+
+/// Percent; they sum to 100.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Shares {
+    storage: f64,
+    decode: f64,
+    queue: f64,
+    network: f64,
+    copy: f64,
+}
+
+impl From<&Ledger> for Shares {
+    fn from(ledger: &Ledger) -> Self {
+        let [storage, decode, queue, network, copy] = ledger.shares();
+        Self { storage, decode, queue, network, copy }
+    }
 }
 
 /// A slide that was left out.
@@ -54,7 +71,6 @@ pub(super) struct LeftOut {
 impl Summary {
     pub(super) fn new(local: &Local, stream_digest: &str, contact_sheet: Option<PathBuf>, elapsed: Duration) -> Self {
         let stats = local.head.stats();
-        let [storage, decode, network] = stats.spending.shares();
         Self {
             dataset: local.job.recipe.name.clone(),
             slides: stats.slides,
@@ -67,11 +83,11 @@ impl Summary {
             seconds: elapsed.as_secs_f64(),
             first_batch_seconds: stats.first_batch.as_secs_f64(),
             patches_per_second: stats.patches as f64 / elapsed.as_secs_f64(),
-            storage_percent: storage,
-            decode_percent: decode,
-            network_percent: network,
-            requests: stats.spending.requests,
-            bytes: stats.spending.bytes,
+            starvation: stats.waiting.total().as_secs_f64() / elapsed.as_secs_f64(),
+            stall: Shares::from(&stats.waiting),
+            work: Shares::from(&stats.leases),
+            requests: stats.requests,
+            bytes: stats.bytes,
             slide_bytes: stats.slide_bytes,
             peak_bytes: stats.peak_bytes,
             requeued_leases: stats.requeued,
@@ -139,14 +155,16 @@ pub(super) fn quarantine_lines(quarantined: &[Quarantined]) -> String {
 /// The end of a run.
 pub(super) fn lines(summary: &Summary) -> String {
     let mut text = format!(
-        "{} patches in {:.2} s  {} patches/s  first batch after {:.2} s  storage {:.0} % decode {:.0} % network {:.0} %\n",
+        "{} patches in {:.2} s  {} patches/s  first batch after {:.2} s\n\
+         workers' time: storage {:.0} % decode {:.0} % queue {:.0} % network {:.0} %\n",
         thousands(summary.patches),
         summary.seconds,
         thousands(summary.patches_per_second as u64),
         summary.first_batch_seconds,
-        summary.storage_percent,
-        summary.decode_percent,
-        summary.network_percent,
+        summary.work.storage,
+        summary.work.decode,
+        summary.work.queue,
+        summary.work.network + summary.work.copy,
     );
     if summary.bad_patches > 0 {
         let _ = writeln!(text, "{} patches are white: their tiles cannot be decoded", summary.bad_patches);
@@ -184,9 +202,9 @@ mod tests {
             seconds: 2.0,
             first_batch_seconds: 0.25,
             patches_per_second: 944.0,
-            storage_percent: 31.2,
-            decode_percent: 65.6,
-            network_percent: 3.2,
+            starvation: 0.0,
+            stall: Shares::from(&Ledger::default()),
+            work: Shares { storage: 31.2, decode: 55.6, queue: 10.0, network: 3.0, copy: 0.2 },
             requests: 9,
             bytes: 1_400_000,
             slide_bytes: 1_938_955,
@@ -197,7 +215,8 @@ mod tests {
             contact_sheet: Some("out/contact-sheet.png".into()),
         };
         let wanted = "\
-1 888 patches in 2.00 s  944 patches/s  first batch after 0.25 s  storage 31 % decode 66 % network 3 %
+1 888 patches in 2.00 s  944 patches/s  first batch after 0.25 s
+workers' time: storage 31 % decode 56 % queue 10 % network 3 %
 4 patches are white: their tiles cannot be decoded
 wrote out/contact-sheet.png  (first batch)
 read 1.4 MB in 9 requests (file is 1.9 MB) · stream digest 6d0f

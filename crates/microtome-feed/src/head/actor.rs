@@ -104,14 +104,14 @@ impl Actor {
                     selecting.selected(selected);
                 }
             }
-            Event::Part { lease, attempt, patches } => {
+            Event::Part { lease, attempt, patches, copy } => {
                 if let Phase::Streaming(streaming) = &mut self.phase {
-                    streaming.part((lease, attempt), patches, now_ms);
+                    streaming.part((lease, attempt), (patches, copy), now_ms);
                 }
             }
             Event::Done { done } => {
                 if let Phase::Streaming(streaming) = &mut self.phase {
-                    return streaming.done(&done, now_ms);
+                    return streaming.done(&done);
                 }
             }
             Event::Failed { failed } => match &mut self.phase {

@@ -5,6 +5,7 @@ use microtome_plan::select::Coordinate;
 use tokio::sync::mpsc;
 
 use super::event::Event;
+use super::ledger::Ledger;
 
 /// One patch.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Batch {
     /// Width and height of a patch in pixels.
     pub size: u32,
     pub(super) patches: Vec<Patch>,
+    /// The lease that made it complete.
+    pub(super) last: Ledger,
     pub(super) events: mpsc::WeakSender<Event>,
 }
 

@@ -1,5 +1,7 @@
 //! What the actor hears from connections and from the program's side.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::mpsc;
@@ -21,6 +23,8 @@ pub(super) enum Event {
         lease: u64,
         attempt: u32,
         patches: Vec<Pixels>,
+        /// What checking and copying them took.
+        copy: Duration,
     },
     Done {
         done: Done,

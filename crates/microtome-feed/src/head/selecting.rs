@@ -1,7 +1,6 @@
 //! The first phase: every slide is opened by some worker, checked, and its coordinates chosen.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use microtome_plan::dataset::{OnError, Recipe};
 use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, WorkerId};
@@ -15,7 +14,7 @@ use super::streaming::Streaming;
 use crate::error::FeedError;
 use crate::job::Job;
 use crate::wire::feed::lease::Work;
-use crate::wire::feed::{Failed, Lease, SelectSlide, Selected, Spent};
+use crate::wire::feed::{Failed, Lease, SelectSlide, Selected};
 
 /// Classes of errors that say nothing of the slide: they are tried again, and then end the job rather than leave out a
 /// slide that is fine.
@@ -88,8 +87,9 @@ impl Selecting {
                 stats.first_slide = serde_json::from_slice(&selected.info).ok();
             }
             // Opening is not part of the stream's time, but what it read counts.
-            let Spent { requests, bytes, .. } = selected.spent.unwrap_or_default();
-            stats.spending.add(Duration::ZERO, &Spent { requests, bytes, ..Spent::default() });
+            let spent = selected.spent.unwrap_or_default();
+            stats.requests += spent.requests;
+            stats.bytes += spent.bytes;
         });
         self.slides.push(SelectedSlide {
             index,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use microtome_plan::lease::WorkerId;
@@ -89,15 +90,19 @@ fn event(worker: WorkerId, message: Message, patch_bytes: usize) -> Option<Event
         Message::Done(done) => Some(Event::Done { done }),
         Message::Selected(selected) => Some(Event::Selected { selected }),
         Message::Failed(failed) => Some(Event::Failed { failed }),
-        Message::Part(part) => Some(match check(&part, patch_bytes) {
-            Some(patches) => Event::Part { lease: part.lease, attempt: part.attempt, patches },
-            None => {
-                tracing::warn!(worker = worker.0, lease = part.lease, "part arrived damaged");
-                let reason = "pixels arrived damaged (CRC-32)".to_owned();
-                let (lease, attempt) = (part.lease, part.attempt);
-                Event::Failed { failed: Failed { lease, attempt, category: "Checksum".to_owned(), reason } }
-            }
-        }),
+        Message::Part(part) => Some(take(worker, &part, patch_bytes)),
+    }
+}
+
+fn take(worker: WorkerId, part: &Part, patch_bytes: usize) -> Event {
+    let (lease, attempt, began) = (part.lease, part.attempt, Instant::now());
+    match check(part, patch_bytes) {
+        Some(patches) => Event::Part { lease, attempt, patches, copy: began.elapsed() },
+        None => {
+            tracing::warn!(worker = worker.0, lease, "part arrived damaged");
+            let reason = "pixels arrived damaged (CRC-32)".to_owned();
+            Event::Failed { failed: Failed { lease, attempt, category: "Checksum".to_owned(), reason } }
+        }
     }
 }
 

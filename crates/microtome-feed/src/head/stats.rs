@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use microtome_plan::selection::Quarantined;
 
-use crate::wire::feed::Spent;
+use super::ledger::Ledger;
 
 /// Counters shared by actor, program and reporters.
 #[derive(Debug, Default)]
@@ -42,48 +42,16 @@ pub struct Snapshot {
     pub stale: u64,
     /// How long the program waited for its first batch.
     pub first_batch: Duration,
-    /// How long the program waited for all later ones.
-    pub waiting: Duration,
-    /// What leases took.
-    pub spending: Spending,
-    /// The most bytes of patches that were held.
-    pub peak_bytes: u64,
-}
-
-/// Where the leases' time went, and what they read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Spending {
-    /// From grant to the last patch.
-    pub lease: Duration,
-    /// Of that, in storage.
-    pub storage: Duration,
-    /// Of that, in decoding.
-    pub decode: Duration,
+    /// How long the program waited for all later ones, by what it waited for.
+    pub waiting: Ledger,
+    /// What leases took, all together.
+    pub leases: Ledger,
     /// Requests to storage.
     pub requests: u64,
     /// Bytes from storage.
     pub bytes: u64,
-}
-
-impl Spending {
-    /// One lease more, as the head and its worker saw it.
-    pub(super) fn add(&mut self, lease: Duration, spent: &Spent) {
-        self.lease += lease;
-        self.storage += Duration::from_micros(spent.storage_us);
-        self.decode += Duration::from_micros(spent.decode_us);
-        self.requests += spent.requests;
-        self.bytes += spent.bytes;
-    }
-
-    /// Shares of storage, decode and network (all the rest of a lease's time) in percent; they sum to 100.
-    pub fn shares(&self) -> [f64; 3] {
-        let lease = self.lease.max(self.storage + self.decode).as_secs_f64();
-        if lease == 0.0 {
-            return [0.0; 3];
-        }
-        let (storage, decode) = (self.storage.as_secs_f64() / lease, self.decode.as_secs_f64() / lease);
-        [storage * 100.0, decode * 100.0, (1.0 - storage - decode) * 100.0]
-    }
+    /// The most bytes of patches that were held.
+    pub peak_bytes: u64,
 }
 
 impl Stats {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::Cursor;
 use microtome_plan::dataset::{OnError, Recipe};
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::batch::{Batch, Patch};
 use super::event::{Event, Granted, Pixels};
+use super::ledger::Ledger;
 use super::stats::Stats;
 use crate::error::FeedError;
 use crate::wire::feed::lease::Work;
@@ -30,14 +31,17 @@ pub(super) struct Streaming {
     desk: Desk<Patch>,
     /// By lease: which attempt's patches have arrived so far, and when it was granted.
     arriving: HashMap<u64, Arriving>,
+    /// The lease that arrived last: what a batch that is complete now was waiting for.
+    last: Ledger,
     stats: Arc<Stats>,
 }
 
 #[derive(Debug)]
 struct Arriving {
     attempt: u32,
-    granted_ms: u64,
+    granted: Instant,
     patches: Vec<Pixels>,
+    copy: Duration,
 }
 
 impl Streaming {
@@ -45,7 +49,7 @@ impl Streaming {
         let seat = Seat { seed: recipe.seed, epoch: 0, order: recipe.order, shape: Shape::of(&recipe) };
         let place = (Cursor::default(), u64::from(recipe.epochs.get()));
         let desk = Desk::new(selection, seat, place, budget)?;
-        Ok(Self { recipe, desk, arriving: HashMap::new(), stats })
+        Ok(Self { recipe, desk, arriving: HashMap::new(), last: Ledger::default(), stats })
     }
 
     pub(super) fn join(&mut self, worker: WorkerId, slots: u32) {
@@ -70,7 +74,7 @@ impl Streaming {
 
     pub(super) fn grant(&mut self, now_ms: u64) -> Option<Granted> {
         let Grant { worker, lease, attempt, work } = self.desk.grant(now_ms)?;
-        let arriving = Arriving { attempt, granted_ms: now_ms, patches: Vec::new() };
+        let arriving = Arriving { attempt, granted: Instant::now(), patches: Vec::new(), copy: Duration::ZERO };
         self.arriving.insert(lease.0, arriving);
         let cut = self.cut(&work);
         Some((worker, Lease { lease: lease.0, attempt, work: Some(Work::Cut(cut)) }))
@@ -90,24 +94,25 @@ impl Streaming {
         }
     }
 
-    pub(super) fn part(&mut self, (lease, attempt): (u64, u32), patches: Vec<Pixels>, now_ms: u64) {
+    pub(super) fn part(&mut self, (lease, attempt): (u64, u32), (patches, copy): (Vec<Pixels>, Duration), now_ms: u64) {
         if !self.desk.touch(LeaseId(lease), attempt, now_ms) {
             self.stats.change(|stats| stats.stale += 1);
             return;
         }
         if let Some(arriving) = self.arriving.get_mut(&lease).filter(|arriving| arriving.attempt == attempt) {
             arriving.patches.extend(patches);
+            arriving.copy += copy;
         }
     }
 
-    pub(super) fn done(&mut self, done: &Done, now_ms: u64) -> Result<(), FeedError> {
+    pub(super) fn done(&mut self, done: &Done) -> Result<(), FeedError> {
         let lease = LeaseId(done.lease);
         let Some(task) = self.desk.work(lease, done.attempt).cloned() else {
             self.stats.change(|stats| stats.stale += 1);
             return Ok(());
         };
         let Some(arrived) = self.arriving.remove(&done.lease) else { return Ok(()) };
-        self.account(done, now_ms.saturating_sub(arrived.granted_ms));
+        self.account(done, &arrived);
         self.judge(&done.bad)?;
         let patches = self.patches(&task, arrived.patches);
         match self.desk.deliver(lease, done.attempt, patches) {
@@ -119,10 +124,13 @@ impl Streaming {
         }
     }
 
-    fn account(&self, done: &Done, lease_ms: u64) {
+    fn account(&mut self, done: &Done, arrived: &Arriving) {
         let spent = done.spent.unwrap_or_default();
+        self.last = Ledger::of_lease(arrived.granted.elapsed(), &spent, arrived.copy);
         self.stats.change(|stats| {
-            stats.spending.add(Duration::from_millis(lease_ms), &spent);
+            stats.leases += self.last;
+            stats.requests += spent.requests;
+            stats.bytes += spent.bytes;
             stats.peak_bytes = self.desk.credit().peak();
         });
     }
@@ -170,6 +178,7 @@ impl Streaming {
             steps,
             size: self.recipe.size.get(),
             patches: batch.patches,
+            last: self.last,
             events: events.clone(),
         })
     }

@@ -38,7 +38,9 @@ pub(super) async fn cut(
     let storage = began.elapsed();
     let patch_bytes = work.size as usize * work.size as usize * 3;
     // The permit goes with the decoding: so many decode, the others fetch.
+    let queued = Instant::now();
     let permit = std::sync::Arc::clone(&worker.decoders).acquire_owned().await;
+    let queue = queued.elapsed();
     let cut = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         let began = Instant::now();
@@ -48,8 +50,13 @@ pub(super) async fn cut(
     })
     .await
     .map_err(|error| Refusal { category: "Decoder".to_owned(), reason: format!("{url}: {error}") })?;
-    let spent =
-        Spent { storage_us: storage.as_micros() as u64, decode_us: cut.decode.as_micros() as u64, requests, bytes };
+    let spent = Spent {
+        storage_us: storage.as_micros() as u64,
+        queue_us: queue.as_micros() as u64,
+        decode_us: cut.decode.as_micros() as u64,
+        requests,
+        bytes,
+    };
     send(lease, cut, patch_bytes, outbox).await.map(|bad| Done {
         lease: lease.0,
         attempt: lease.1,

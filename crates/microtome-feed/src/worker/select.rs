@@ -19,9 +19,9 @@ pub(super) async fn select(worker: &Worker, lease: (u64, u32), work: SelectSlide
     let usage = slide.usage();
     let spent = Spent {
         storage_us: began.elapsed().as_micros() as u64,
-        decode_us: 0,
         requests: usage.requests,
         bytes: usage.bytes,
+        ..Spent::default()
     };
     let info = slide.info();
     let facts = facts(&recipe, &work, info)?;
