@@ -30,7 +30,7 @@ lint: setup-tests
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 unit: setup-tests
-	cargo test --locked
+	cargo test --locked --workspace --exclude microtome-e2e
 
 .PHONY: setup-tests
 setup-tests:

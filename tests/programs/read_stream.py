@@ -40,6 +40,8 @@ def main():
         patches, batches = patches + count, batches + 1
         if batches == 1:
             print(f"first batch at {time.time():.3f}", flush=True)
+        if batches % 10 == 0:
+            print(f"batch {batches}", flush=True)
         time.sleep(seconds)
     print(json.dumps({"patches": patches, "batches": batches, "stream_digest": digest.hexdigest()}), flush=True)
     sys.exit(exit_code)

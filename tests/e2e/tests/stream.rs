@@ -51,6 +51,14 @@ async fn a_job_streams_what_the_embedded_run_streams() {
     assert_eq!((status.exit_code, status.attempt), (Some(0), 1));
     assert_eq!(status.progress.unwrap().patches, 64);
 
+    let served = std::fs::read_to_string(variable("AZURITE_LOG")).unwrap();
+    let reads: Vec<&str> =
+        served.lines().filter(|line| line.contains("\"GET ") && line.contains("CMU-1-Small")).collect();
+    assert!(
+        !reads.is_empty() && reads.iter().all(|line| line.contains("\" 206 ")),
+        "the slide is read by ranges alone"
+    );
+
     let first = log.lines().find_map(|line| line.strip_prefix("first batch at ")).unwrap();
     let first: f64 = first.parse().unwrap();
     let applied = applied.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
