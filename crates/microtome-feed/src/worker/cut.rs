@@ -29,12 +29,10 @@ pub(super) async fn cut(
         .map_err(|error| Refusal { category: "InvalidUrl".to_owned(), reason: error.to_string() })?;
     let etag = (!work.etag.is_empty()).then_some(work.etag.as_str());
     let began = Instant::now();
-    let slide = worker.slides.get(&url, &worker.limits, etag).await?;
+    let (slide, opened) = worker.slides.get(&url, &worker.limits, etag).await?;
     let plan = slide.plan(&request(work))?;
-    let ranges = plan.ranges();
-    let (requests, bytes) =
-        (ranges.len() as u64, ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
     let fetched = slide.fetch(&plan).await?;
+    let usage = opened + fetched.usage();
     let storage = began.elapsed();
     let patch_bytes = work.size as usize * work.size as usize * 3;
     // The permit goes with the decoding: so many decode, the others fetch.
@@ -48,8 +46,12 @@ pub(super) async fn cut(
     })
     .await
     .map_err(|error| Refusal { category: "Decoder".to_owned(), reason: format!("{url}: {error}") })?;
-    let spent =
-        Spent { storage_us: storage.as_micros() as u64, decode_us: cut.decode.as_micros() as u64, requests, bytes };
+    let spent = Spent {
+        storage_us: storage.as_micros() as u64,
+        decode_us: cut.decode.as_micros() as u64,
+        requests: usage.requests,
+        bytes: usage.bytes,
+    };
     send(lease, cut, patch_bytes, outbox).await.map(|bad| Done {
         lease: lease.0,
         attempt: lease.1,

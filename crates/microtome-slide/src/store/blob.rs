@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use object_store::{GetOptions, GetRange, GetResult, ObjectStore, path::Path};
 
-use super::{Cause, Stores, Usage, cause::read_error, usage::Counters};
+use super::{Cause, RangeCache, Stores, Usage, cache::Claim, cause::read_error, extents::Extent, usage::Counters};
 use crate::{Error, Fault, SlideUrl};
 
 /// Ranges of one read in flight at once: enough to hide 30 ms of latency behind 8 MiB ranges; the caller bounds how many
@@ -22,6 +22,7 @@ pub(crate) struct Blob {
     etag: Option<String>,
     size: u64,
     counters: Counters,
+    cache: Option<RangeCache>,
 }
 
 /// The first and last bytes of a blob, fetched together.
@@ -48,6 +49,7 @@ impl Blob {
             etag: pin.map(str::to_owned),
             size: 0,
             counters: Counters::default(),
+            cache: stores.cache().cloned(),
         };
         let head = blob.request(GetRange::Bounded(0..end_bytes));
         let tail = blob.request(GetRange::Suffix(end_bytes));
@@ -93,6 +95,38 @@ impl Blob {
     /// The bytes of each range, in the order given; all ranges must lie in the blob and not be empty.
     pub(crate) async fn get_all(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
         stream::iter(ranges.iter().cloned()).map(|range| self.get(range)).buffered(PARALLEL_RANGES).try_collect().await
+    }
+
+    /// The bytes of each wanted range, in the order given, and what getting them cost. Ranges are merged over gaps of
+    /// `gap_bytes`; what the cache holds, or another task is fetching, is not fetched again.
+    pub(crate) async fn get_tiles(&self, wanted: &[Range<u64>], gap_bytes: u64) -> Result<(Vec<Bytes>, Usage), Error> {
+        let claim = match (&self.cache, &self.etag) {
+            (Some(cache), Some(etag)) => cache.claim(&(self.url.clone(), etag.clone()), wanted, gap_bytes),
+            // Without an ETag nobody can tell whether what was read before is still what the blob holds.
+            _ => Claim::uncached(wanted, gap_bytes),
+        };
+        let spent = Counters::default();
+        let bodies: Vec<Bytes> = stream::iter(claim.extents.iter().cloned())
+            .map(|extent| self.fill(extent, &spent))
+            .buffered(PARALLEL_RANGES)
+            .try_collect()
+            .await?;
+        let slice = |(range, &by): (&Range<u64>, &usize)| {
+            let from = (range.start - claim.extents[by].range.start) as usize;
+            bodies[by].slice(from..from + (range.end - range.start) as usize)
+        };
+        Ok((wanted.iter().zip(&claim.covered_by).map(slice).collect(), spent.read()))
+    }
+
+    /// The bytes of an extent: fetched by the first task that asks; if that fails or is cancelled, by the next one.
+    async fn fill(&self, Extent { range, body }: Extent, spent: &Counters) -> Result<Bytes, Error> {
+        let fetch = || async {
+            let bytes = self.get(range.clone()).await?;
+            spent.count_request();
+            spent.count_bytes(bytes.len());
+            Ok(bytes)
+        };
+        body.get_or_try_init(fetch).await.cloned()
     }
 
     async fn get(&self, range: Range<u64>) -> Result<Bytes, Error> {

@@ -4,7 +4,9 @@
 
 mod azure;
 mod blob;
+mod cache;
 mod cause;
+mod extents;
 mod local;
 mod usage;
 
@@ -19,6 +21,7 @@ use object_store::{ObjectStore, path::Path};
 use crate::{Error, SlideUrl, url::Location};
 
 pub(crate) use blob::{Blob, Ends};
+pub use cache::RangeCache;
 pub use cause::Cause;
 pub use usage::Usage;
 
@@ -26,6 +29,7 @@ pub use usage::Usage;
 #[derive(Clone)]
 pub struct Stores {
     inner: Arc<Inner>,
+    cache: Option<RangeCache>,
 }
 
 struct Inner {
@@ -55,7 +59,17 @@ impl Stores {
     }
 
     fn new(fixed: Option<Arc<dyn ObjectStore>>) -> Self {
-        Self { inner: Arc::new(Inner { fixed, clients: Mutex::new(HashMap::new()) }) }
+        Self { inner: Arc::new(Inner { fixed, clients: Mutex::new(HashMap::new()) }), cache: None }
+    }
+
+    /// The same stores, whose slides share the cache that they have, or else `cache`.
+    pub fn caching(mut self, cache: RangeCache) -> Self {
+        self.cache.get_or_insert(cache);
+        self
+    }
+
+    pub(crate) fn cache(&self) -> Option<&RangeCache> {
+        self.cache.as_ref()
     }
 
     /// The client and the path in it that a URL names.
