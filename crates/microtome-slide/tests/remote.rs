@@ -100,7 +100,7 @@ async fn a_blob_replaced_after_opening_is_an_error() {
     store.put(&blob_path(), bytes.into()).await.unwrap();
     let error = slide.read_patches(&request(0, (8, 8), &[(0, 0)])).await.unwrap_err();
     assert_eq!(error.category(), "Changed");
-    assert_eq!(error.to_string(), "az://slides/case/a.svs has changed since it was pinned");
+    assert_eq!(error.to_string(), "az://slides/case/a.svs has changed since it was pinned: ETag \"0\" became \"1\"");
 }
 
 #[tokio::test]
