@@ -12,7 +12,7 @@ mod slides;
 use std::sync::Arc;
 use std::time::Duration;
 
-use microtome_slide::{Limits, Stores};
+use microtome_slide::{Limits, RangeCache, Stores};
 use tokio::sync::Semaphore;
 use tonic::transport::Channel;
 
@@ -25,10 +25,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// A head that starts takes seconds; dialling it every second costs nothing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Compressed bytes kept for leases to come, counted in the worker's memory: some 6,500 tiles of 10 KB, which is a band of
+/// tile rows over the widest slides, so that a lease finds what its neighbour has fetched.
+pub(crate) const CACHE_BYTES: u64 = 64 << 20;
+
 /// What a worker keeps between leases and streams.
 #[derive(Clone, Debug)]
 pub struct Worker {
-    stores: Stores,
     limits: Limits,
     slides: Arc<Slides>,
     decoders: Arc<Semaphore>,
@@ -36,11 +39,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that decodes on `threads` threads.
+    /// A worker that decodes on `threads` threads. It uses the cache of `stores`; without one it has [`CACHE_BYTES`].
     pub fn new(stores: Stores, threads: usize) -> Self {
         Self {
-            slides: Arc::new(Slides::new(stores.clone())),
-            stores,
+            slides: Arc::new(Slides::new(stores.caching(RangeCache::new(CACHE_BYTES)))),
             limits: Limits::default(),
             decoders: Arc::new(Semaphore::new(threads)),
             // While one lease of a thread is decoded, the next is fetched.

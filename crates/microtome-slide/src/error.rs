@@ -24,10 +24,14 @@ pub enum Error {
         what: String,
     },
     /// The blob was replaced since it was opened, or is not the one that was pinned.
-    #[error("{url} has changed since it was pinned")]
+    #[error("{url} has changed since it was pinned: ETag {pinned} became {found}")]
     Changed {
         /// The slide.
         url: SlideUrl,
+        /// The ETag that was pinned, or `none`.
+        pinned: String,
+        /// The ETag that the blob has now, or `none`.
+        found: String,
     },
     /// The store refused the credentials, or they do not allow reading this blob (401, 403).
     #[error("not allowed to read {url}")]
@@ -83,7 +87,7 @@ impl Error {
         match self {
             Self::Slide { url, .. }
             | Self::Request { url, .. }
-            | Self::Changed { url }
+            | Self::Changed { url, .. }
             | Self::Denied { url, .. }
             | Self::NotFound { url, .. }
             | Self::Storage { url, .. } => url,

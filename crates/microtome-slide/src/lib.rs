@@ -29,7 +29,7 @@ pub use limits::Limits;
 pub use range::{Merged, merge};
 pub use read::{Fetched, PatchRequest, Patches, PlannedTile, ReadPlan};
 pub use slide::Slide;
-pub use store::{Cause, Stores, Usage};
+pub use store::{Cause, RangeCache, Stores, Usage};
 pub use url::{SlideUrl, UrlError};
 
 /// Gap that random patches may bridge to save a request, in bytes: with 10 KB tiles, bigger gaps fetch mostly bytes that

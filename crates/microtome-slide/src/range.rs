@@ -6,6 +6,9 @@
 
 use std::ops::Range;
 
+/// Longest range made by merging, in bytes: the unit of retry, and what one connection carries in about 100 ms.
+pub(crate) const LONGEST_RANGE_BYTES: u64 = 8 << 20;
+
 /// The result of [`merge`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {

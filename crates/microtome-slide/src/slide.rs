@@ -84,13 +84,15 @@ impl Slide {
         ReadPlan::new(self, request)
     }
 
-    /// Fetches a plan's ranges; IO only.
+    /// Fetches a plan's tiles, without those that the cache of the slide's [`Stores`] holds; IO only.
     ///
     /// # Errors
     /// `Changed` if the blob was replaced since it was opened, `Truncated` if it is shorter than it said, or what the store
     /// answers.
     pub async fn fetch(&self, plan: &ReadPlan) -> Result<Fetched, Error> {
-        Ok(Fetched::new(self.inner.blob.get_all(plan.ranges()).await?))
+        let wanted = plan.wanted();
+        let (tiles, usage) = self.inner.blob.get_tiles(&wanted, plan.gap_bytes()).await?;
+        Ok(Fetched::new(wanted.into_iter().zip(tiles).collect(), usage))
     }
 
     /// Plans, fetches and decodes on the calling task. Workers, which decode on threads of their own, call the three.

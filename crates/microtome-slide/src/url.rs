@@ -1,9 +1,11 @@
-//! Where a slide lies: a local path, `file:///path` or `az://container/path`.
+//! Where a slide lies: a local path, `file:///path`, `az://container/path`, `s3://bucket/path`, `gs://bucket/path`, or
+//! `https://host/path` of a web server.
 //!
 //! Parsing does no IO. A URL that holds a key is refused, and its text is in no error message.
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 /// Why a text is not the URL of a slide. The text itself is left out where it may hold a key.
@@ -16,13 +18,13 @@ pub enum UrlError {
     #[error("the slide's URL holds a query or a password (not shown); give keys through the environment")]
     HoldsKey,
     /// No store for this scheme.
-    #[error("no store for scheme {scheme:?}; known are local paths, file:// and az://container/path")]
+    #[error("no store for scheme {scheme:?}; known are local paths, file, az, s3, gs, https and http")]
     Scheme {
         /// What stood before `://`.
         scheme: String,
     },
-    /// `az://` without a valid container name.
-    #[error("an az:// URL needs a container name of 3 to 63 lowercase letters, digits and dashes")]
+    /// `az://`, `s3://` or `gs://` without a valid container or bucket name.
+    #[error("the slide's URL needs the name of a container or bucket: 3 or more lowercase letters, digits and dashes")]
     Container,
     /// No path, or one that the store cannot address.
     #[error("the slide's URL has no usable path")]
@@ -46,8 +48,64 @@ pub(crate) enum Location {
     /// An absolute path of this machine.
     Local { path: PathBuf },
     /// A blob; `key` is taken literally, without percent-decoding.
-    Azure { container: String, key: String },
+    Blob { cloud: Cloud, bucket: String, key: String },
+    /// A file of a web server; `key` is percent-decoded.
+    Web { origin: String, key: String },
 }
+
+/// The clouds whose blobs have a bucket (which Azure calls container) and a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Cloud {
+    Azure,
+    S3,
+    Google,
+}
+
+impl Cloud {
+    fn of_scheme(scheme: &str) -> Option<Self> {
+        [Self::Azure, Self::S3, Self::Google].into_iter().find(|cloud| cloud.scheme() == scheme)
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Azure => "az",
+            Self::S3 => "s3",
+            Self::Google => "gs",
+        }
+    }
+
+    /// Whether a character may be in the name of a bucket; the stores check where and how often.
+    fn allows(self, c: char) -> bool {
+        let others = match self {
+            Self::Azure => "-$",
+            Self::S3 => "-.",
+            Self::Google => "-._",
+        };
+        c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c)
+    }
+
+    /// The longest name of a bucket: Google's may be a domain's.
+    fn longest_name(self) -> usize {
+        match self {
+            Self::Azure | Self::S3 => 63,
+            Self::Google => 222,
+        }
+    }
+}
+
+/// What is percent-encoded in the path of a web URL (the URL standard's path set, and `%` itself).
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// The URL of one slide, validated. Cheap to clone; compares by location.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,7 +114,8 @@ pub struct SlideUrl {
 }
 
 impl SlideUrl {
-    /// Parses `path`, `file:///path` or `az://container/path`.
+    /// Parses `path`, `file:///path`, `az://container/path`, `s3://bucket/path`, `gs://bucket/path`, `https://host/path` or
+    /// `http://host/path`.
     ///
     /// # Errors
     /// Anything else, and every URL with a query or a password, which could be a key.
@@ -66,9 +125,11 @@ impl SlideUrl {
             _ if holds_key(text) => return Err(UrlError::HoldsKey),
             None => local(text)?,
             Some(("file", _)) => file(text)?,
-            Some(("az", rest)) => azure(rest)?,
-            // `https`, `gs` and `s3` come here, one function each.
-            Some((scheme, _)) => return Err(UrlError::Scheme { scheme: scheme.chars().take(16).collect() }),
+            Some(("http" | "https", _)) => web(text)?,
+            Some((scheme, rest)) => match Cloud::of_scheme(scheme) {
+                Some(cloud) => blob(cloud, rest)?,
+                None => return Err(UrlError::Scheme { scheme: scheme.chars().take(16).collect() }),
+            },
         };
         Ok(Self { location: Arc::new(location) })
     }
@@ -83,7 +144,9 @@ impl SlideUrl {
             Location::Local { path } => {
                 path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
             }
-            Location::Azure { key, .. } => key.rsplit('/').next().unwrap_or_default().to_owned(),
+            Location::Blob { key, .. } | Location::Web { key, .. } => {
+                key.rsplit('/').next().unwrap_or_default().to_owned()
+            }
         }
     }
 
@@ -98,7 +161,8 @@ impl fmt::Display for SlideUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.location() {
             Location::Local { path } => write!(f, "{}", path.display()),
-            Location::Azure { container, key } => write!(f, "az://{container}/{key}"),
+            Location::Blob { cloud, bucket, key } => write!(f, "{}://{bucket}/{key}", cloud.scheme()),
+            Location::Web { origin, key } => write!(f, "{origin}/{}", utf8_percent_encode(key, ENCODED)),
         }
     }
 }
@@ -120,7 +184,8 @@ impl FromStr for SlideUrl {
 /// Whether a text may hold a key. A local path may have a `?`, but not what looks like a signature.
 fn holds_key(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    let signed = lower.contains("?sig=") || lower.contains("&sig=") || lower.contains("&se=");
+    let signs = ["?sig=", "&sig=", "&se=", "signature=", "-credential=", "-security-token="];
+    let signed = signs.iter().any(|sign| lower.contains(sign));
     let Some((_, rest)) = text.split_once("://") else { return signed };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     signed || rest.contains('?') || authority.contains('@')
@@ -136,18 +201,34 @@ fn file(text: &str) -> Result<Location, UrlError> {
     Ok(Location::Local { path })
 }
 
-fn azure(rest: &str) -> Result<Location, UrlError> {
-    let (container, key) = rest.split_once('/').ok_or(UrlError::Path)?;
-    // Azure's own rule for container names, without the one about neighbouring dashes, which the store checks.
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '$';
-    if !(3..=63).contains(&container.len()) || !container.chars().all(legal) {
+fn blob(cloud: Cloud, rest: &str) -> Result<Location, UrlError> {
+    let (bucket, key) = rest.split_once('/').ok_or(UrlError::Path)?;
+    if !(3..=cloud.longest_name()).contains(&bucket.len()) || !bucket.chars().all(|c| cloud.allows(c)) {
         return Err(UrlError::Container);
     }
+    check_key(key)?;
+    Ok(Location::Blob { cloud, bucket: bucket.to_owned(), key: key.to_owned() })
+}
+
+fn web(text: &str) -> Result<Location, UrlError> {
+    let url = url::Url::parse(text).map_err(|_| UrlError::Path)?;
+    // An encoded slash would become one that separates; a fragment is nothing that a server sees.
+    if url.fragment().is_some() || url.path().to_ascii_lowercase().contains("%2f") {
+        return Err(UrlError::Path);
+    }
+    let path = percent_decode_str(url.path()).decode_utf8().map_err(|_| UrlError::Path)?;
+    let key = path.strip_prefix('/').ok_or(UrlError::Path)?;
+    check_key(key)?;
+    Ok(Location::Web { origin: url.origin().ascii_serialization(), key: key.to_owned() })
+}
+
+/// Checks that a store can address a key.
+fn check_key(key: &str) -> Result<(), UrlError> {
     object_store::path::Path::parse(key).map_err(|_| UrlError::Path)?;
     if key.is_empty() || key.starts_with('/') || key.ends_with('/') {
         return Err(UrlError::Path);
     }
-    Ok(Location::Azure { container: container.to_owned(), key: key.to_owned() })
+    Ok(())
 }
 
 #[cfg(test)]
@@ -161,6 +242,10 @@ mod tests {
             ("/data/x.svs", "/data/x.svs", "x.svs"),
             ("file:///data/a%20b.svs", "/data/a b.svs", "a b.svs"),
             ("az://slides/100%25#2.svs", "az://slides/100%25#2.svs", "100%25#2.svs"),
+            ("s3://my.slides/a/x.svs", "s3://my.slides/a/x.svs", "x.svs"),
+            ("gs://my_slides/a/x.svs", "gs://my_slides/a/x.svs", "x.svs"),
+            ("https://Host.example:443/a/b%20%63.svs", "https://host.example/a/b%20c.svs", "b c.svs"),
+            ("http://127.0.0.1:8000/100%25.svs", "http://127.0.0.1:8000/100%25.svs", "100%.svs"),
         ] {
             let url = SlideUrl::parse(text).unwrap();
             assert_eq!((url.to_string().as_str(), url.name().as_str()), (shown, name));
@@ -182,7 +267,16 @@ mod tests {
             ("az://slides/x.svs?SECRET", UrlError::HoldsKey),
             ("x.svs?sig=SECRET", UrlError::HoldsKey),
             ("az://user:SECRET@slides/x.svs", UrlError::HoldsKey),
-            ("s3://bucket/x.svs", UrlError::Scheme { scheme: "s3".into() }),
+            ("https://host/x.svs?X-Amz-Signature=SECRET", UrlError::HoldsKey),
+            ("https://user:SECRET@host/x.svs", UrlError::HoldsKey),
+            ("x.svs?X-Goog-Credential=SECRET", UrlError::HoldsKey),
+            ("ftp://host/x.svs", UrlError::Scheme { scheme: "ftp".into() }),
+            ("s3://Bucket/x.svs", UrlError::Container),
+            ("s3://bucket/", UrlError::Path),
+            ("https://host/", UrlError::Path),
+            ("https:///x.svs", UrlError::Path),
+            ("https://host/a%2fx.svs", UrlError::Path),
+            ("https://host/x.svs#page", UrlError::Path),
             ("az://Slides/x.svs", UrlError::Container),
             ("az://slides", UrlError::Path),
             ("az://slides/", UrlError::Path),

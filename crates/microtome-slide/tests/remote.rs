@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Slide, Stores, Usage};
+use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, RangeCache, Slide, Stores, Usage};
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory};
 use support::{
     blob_path, blob_url, memory, open_bytes, open_in, request,
@@ -100,7 +100,7 @@ async fn a_blob_replaced_after_opening_is_an_error() {
     store.put(&blob_path(), bytes.into()).await.unwrap();
     let error = slide.read_patches(&request(0, (8, 8), &[(0, 0)])).await.unwrap_err();
     assert_eq!(error.category(), "Changed");
-    assert_eq!(error.to_string(), "az://slides/case/a.svs has changed since it was pinned");
+    assert_eq!(error.to_string(), "az://slides/case/a.svs has changed since it was pinned: ETag \"0\" became \"1\"");
 }
 
 #[tokio::test]
@@ -150,4 +150,70 @@ async fn opening_stays_within_its_budget() {
     let limits = Limits { open_requests: 10, ..Limits::default() };
     let error = open_in(memory(writer.out).await as Arc<dyn ObjectStore>, &limits).await.unwrap_err();
     assert_eq!(error.category(), "Limit");
+}
+
+/// A slide of 30 tiles of 30 kB in a store that counts, whose slides share a cache of so many bytes.
+async fn cached(limit_bytes: u64) -> (Arc<Counting>, RangeCache, Slide) {
+    let store = Counting::new(memory(raw_slide(CLASSIC, &[raw_level((600, 500), (100, 100))])).await, true);
+    let cache = RangeCache::new(limit_bytes);
+    let stores = Stores::single(store.clone()).caching(cache.clone());
+    let slide = Slide::open(&stores, &blob_url(), &Limits::default()).await.unwrap();
+    (store, cache, slide)
+}
+
+#[tokio::test(start_paused = true)]
+async fn neighbouring_reads_fetch_each_byte_once() {
+    let (store, cache, slide) = cached(1 << 20).await;
+    let (opened, whole) = (store.requests(), open_in(store.inner.clone(), &Limits::default()).await.unwrap());
+    let mut spent = 0;
+    for row in 0..6 {
+        let wanted = request(0, (100, 100), &[(50, 70 * row), (350, 70 * row)]);
+        let plan = slide.plan(&wanted).unwrap();
+        let fetched = slide.fetch(&plan).await.unwrap();
+        assert_eq!(fetched.decode(&plan), whole.read_patches(&wanted).await.unwrap());
+        spent += fetched.usage().bytes;
+    }
+    // Two pairs of tiles in each of five rows, with a tile between them that nobody wants.
+    assert_eq!((spent, cache.bytes()), (20 * 30_000, 20 * 30_000));
+    assert_eq!(store.requests() - opened, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_two_reads_want_at_once_is_fetched_once() {
+    let (store, _, slide) = cached(1 << 20).await;
+    let (opened, start) = (store.requests(), Instant::now());
+    let plan = slide.plan(&request(0, (100, 100), &[(0, 0)])).unwrap();
+    // The first is cancelled while it fetches; one of the others takes over.
+    let cancelled = tokio::time::timeout(std::time::Duration::from_millis(500), slide.fetch(&plan));
+    let (cancelled, one, other) = futures::join!(cancelled, slide.fetch(&plan), slide.fetch(&plan));
+    assert!(cancelled.is_err());
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!((one.bytes(), other.bytes()), (30_000, 30_000));
+    assert_eq!(one.usage().requests + other.usage().requests, 1);
+    assert_eq!((store.requests() - opened, start.elapsed().as_millis()), (2, 1500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cache_stays_within_its_bytes() {
+    let (store, cache, slide) = cached(70_000).await;
+    let mut left = Vec::new();
+    for column in [0, 1, 2, 2, 1, 0] {
+        let plan = slide.plan(&request(0, (100, 100), &[(100 * column, 0)])).unwrap();
+        left.push(slide.fetch(&plan).await.unwrap().usage().requests);
+        assert!(cache.bytes() <= 70_000);
+    }
+    assert_eq!(left, [1, 1, 1, 0, 0, 1]);
+    assert!(store.requests() > 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_version_of_a_blob_is_not_served_from_the_cache() {
+    let (store, _, slide) = cached(1 << 20).await;
+    let wanted = request(0, (100, 100), &[(0, 0)]);
+    slide.read_patches(&wanted).await.unwrap();
+    store.inner.put(&blob_path(), raw_slide(CLASSIC, &[raw_level((600, 500), (100, 100))]).into()).await.unwrap();
+    let elsewhere = request(0, (100, 100), &[(200, 200)]);
+    assert_eq!(slide.read_patches(&elsewhere).await.unwrap_err().category(), "Changed");
+    // What was read before the change stays what it was.
+    assert_eq!(slide.read_patches(&wanted).await.unwrap().errors, []);
 }

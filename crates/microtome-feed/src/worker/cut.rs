@@ -29,12 +29,10 @@ pub(super) async fn cut(
         .map_err(|error| Refusal { category: "InvalidUrl".to_owned(), reason: error.to_string() })?;
     let etag = (!work.etag.is_empty()).then_some(work.etag.as_str());
     let began = Instant::now();
-    let slide = worker.slides.get(&url, &worker.limits, etag).await?;
+    let (slide, opened) = worker.slides.get(&url, &worker.limits, etag).await?;
     let plan = slide.plan(&request(work))?;
-    let ranges = plan.ranges();
-    let (requests, bytes) =
-        (ranges.len() as u64, ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum());
     let fetched = slide.fetch(&plan).await?;
+    let usage = opened + fetched.usage();
     let storage = began.elapsed();
     let patch_bytes = work.size as usize * work.size as usize * 3;
     // The permit goes with the decoding: so many decode, the others fetch.
@@ -54,8 +52,8 @@ pub(super) async fn cut(
         storage_us: storage.as_micros() as u64,
         queue_us: queue.as_micros() as u64,
         decode_us: cut.decode.as_micros() as u64,
-        requests,
-        bytes,
+        requests: usage.requests,
+        bytes: usage.bytes,
     };
     send(lease, cut, patch_bytes, outbox).await.map(|bad| Done {
         lease: lease.0,

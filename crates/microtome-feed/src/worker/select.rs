@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use microtome_plan::dataset::{Dataset, Recipe};
 use microtome_plan::select::{SlideFacts, coordinates};
-use microtome_slide::{Slide, SlideInfo, SlideUrl};
+use microtome_slide::{SlideInfo, SlideUrl};
 
 use super::Worker;
 use super::lease::Refusal;
@@ -15,7 +15,7 @@ pub(super) async fn select(worker: &Worker, lease: (u64, u32), work: SelectSlide
     let recipe = recipe(&work.dataset)?;
     let url = SlideUrl::parse(&work.url).map_err(|error| refusal("InvalidUrl", &error))?;
     let began = Instant::now();
-    let slide = Slide::open(&worker.stores, &url, &worker.limits).await?;
+    let slide = worker.slides.open(&url, &worker.limits).await?;
     let usage = slide.usage();
     let spent = Spent {
         storage_us: began.elapsed().as_micros() as u64,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use microtome_slide::{Error, Limits, Slide, SlideUrl, Stores};
+use microtome_slide::{Error, Limits, Slide, SlideUrl, Stores, Usage};
 use tokio::sync::OnceCell;
 
 /// An index is 12 bytes a tile, some 6 MB for the largest slides: 64 of them stay below 400 MB.
@@ -25,10 +25,36 @@ impl Slides {
         Self { stores, open: Mutex::new(VecDeque::new()) }
     }
 
-    /// The slide in the given version of its blob.
-    pub(super) async fn get(&self, url: &SlideUrl, limits: &Limits, etag: Option<&str>) -> Result<Slide, Error> {
+    /// The slide in the given version of its blob, and what opening it has cost this call: nothing if it was open or
+    /// another call opened it.
+    pub(super) async fn get(
+        &self,
+        url: &SlideUrl,
+        limits: &Limits,
+        etag: Option<&str>,
+    ) -> Result<(Slide, Usage), Error> {
         let opening = self.opening((url.to_string(), etag.map(ToOwned::to_owned)));
-        opening.get_or_try_init(|| Slide::open_pinned(&self.stores, url, limits, etag)).await.cloned()
+        let mut spent = Usage::default();
+        let slide = opening
+            .get_or_try_init(|| async {
+                let slide = Slide::open_pinned(&self.stores, url, limits, etag).await?;
+                spent = slide.usage();
+                Ok(slide)
+            })
+            .await?
+            .clone();
+        Ok((slide, spent))
+    }
+
+    /// Opens whatever version of the blob there is now, and keeps it for those who will ask for that version.
+    pub(super) async fn open(&self, url: &SlideUrl, limits: &Limits) -> Result<Slide, Error> {
+        let slide = Slide::open(&self.stores, url, limits).await?;
+        // Without an ETag a later caller could not tell this version from the next.
+        if let Some(etag) = slide.etag() {
+            // An error means that somebody else has opened this version already.
+            let _ = self.opening((url.to_string(), Some(etag.to_owned()))).set(slide.clone());
+        }
+        Ok(slide)
     }
 
     fn opening(&self, key: Key) -> Opening {

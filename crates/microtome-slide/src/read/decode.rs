@@ -56,7 +56,7 @@ pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
 impl Decoder<'_> {
     /// Decodes one tile and puts its pieces into their patches.
     fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
-        let Some(bytes) = self.fetched.tile(self.plan, tile)? else { return Ok(()) };
+        let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
         match self.plan.placements(tile) {
             [] => Ok(()),
             [only] => {

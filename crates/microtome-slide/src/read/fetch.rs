@@ -1,4 +1,6 @@
-//! The bytes of a plan.
+//! The bytes of a plan's tiles.
+
+use std::{collections::HashMap, ops::Range};
 
 use bytes::Bytes;
 
@@ -7,23 +9,30 @@ use super::{
     plan::{PlannedTile, ReadPlan, TileBytes},
     request::Patches,
 };
-use crate::Fault;
+use crate::{Fault, Usage};
 
-/// Fetched, still compressed: the bodies of a plan's ranges.
+/// Fetched, still compressed: the bytes of a plan's tiles.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    bodies: Vec<Bytes>,
+    tiles: HashMap<Range<u64>, Bytes>,
+    usage: Usage,
 }
 
 impl Fetched {
-    /// The bodies of the plan's ranges, in their order.
-    pub(crate) fn new(bodies: Vec<Bytes>) -> Self {
-        Self { bodies }
+    /// The bytes of tiles by where they lie in the blob, and what getting them cost.
+    pub(crate) fn new(tiles: HashMap<Range<u64>, Bytes>, usage: Usage) -> Self {
+        Self { tiles, usage }
     }
 
-    /// Bytes held.
+    /// Bytes of the tiles.
     pub fn bytes(&self) -> u64 {
-        self.bodies.iter().map(|body| body.len() as u64).sum()
+        self.tiles.values().map(|tile| tile.len() as u64).sum()
+    }
+
+    /// Requests and bytes that this fetch has cost: less than the plan says where a cache held tiles, or where another
+    /// fetch was under way for them.
+    pub fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// Decodes each tile of `plan`, the plan that was fetched, once, and places its pieces. CPU only and synchronous: to
@@ -33,16 +42,15 @@ impl Fetched {
     }
 
     /// The encoded bytes of a tile; `None` if the file leaves it out.
-    pub(super) fn tile(&self, plan: &ReadPlan, tile: &PlannedTile) -> Result<Option<&[u8]>, Fault> {
-        let (bytes, range) = match &tile.bytes {
-            TileBytes::Missing => return Ok(None),
-            TileBytes::Bad(fault) => return Err(fault.clone()),
-            TileBytes::At { bytes, range } => (bytes, *range),
-        };
-        let absent = || Fault::truncated("tile was not fetched with this plan").in_tile(tile.number).at(bytes.start);
-        let (fetched, body) = plan.ranges().get(range).zip(self.bodies.get(range)).ok_or_else(absent)?;
-        let within = |offset: u64| usize::try_from(offset.checked_sub(fetched.start)?).ok();
-        let slice = within(bytes.start).zip(within(bytes.end)).and_then(|(from, to)| body.get(from..to));
-        slice.map(Some).ok_or_else(absent)
+    pub(super) fn tile(&self, tile: &PlannedTile) -> Result<Option<&[u8]>, Fault> {
+        match &tile.bytes {
+            TileBytes::Missing => Ok(None),
+            TileBytes::Bad(fault) => Err(fault.clone()),
+            TileBytes::At(bytes) => {
+                let absent = || Fault::truncated("tile was not fetched with this plan");
+                let found = self.tiles.get(bytes).map(|tile| Some(tile.as_ref()));
+                found.ok_or_else(|| absent().in_tile(tile.number).at(bytes.start))
+            }
+        }
     }
 }

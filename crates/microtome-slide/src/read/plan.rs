@@ -6,10 +6,12 @@ use super::{
     geometry::{Patch, Piece},
     request::PatchRequest,
 };
-use crate::{Error, Fault, Slide, codec::Region, formats::Level, range::merge};
-
-/// Longest range made by merging, in bytes: the unit of retry, and what one connection carries in about 100 ms.
-const LONGEST_RANGE_BYTES: u64 = 8 << 20;
+use crate::{
+    Error, Fault, Slide,
+    codec::Region,
+    formats::Level,
+    range::{LONGEST_RANGE_BYTES, merge},
+};
 
 /// What will be fetched and decoded for a request. Holds the slide, so that it can be decoded on any thread.
 #[derive(Debug, Clone)]
@@ -19,6 +21,7 @@ pub struct ReadPlan {
     width: u32,
     height: u32,
     patches: usize,
+    gap_bytes: u64,
     ranges: Vec<Range<u64>>,
     tiles: Vec<PlannedTile>,
     placements: Vec<Placement>,
@@ -41,8 +44,8 @@ pub(super) enum TileBytes {
     Missing,
     /// What is wrong with its entry in the index.
     Bad(Fault),
-    /// These bytes of the blob, which lie in the plan's range number `range`.
-    At { bytes: Range<u64>, range: usize },
+    /// These bytes of the blob.
+    At(Range<u64>),
 }
 
 /// One piece of a tile in one patch.
@@ -56,7 +59,7 @@ pub(super) struct Placement {
 }
 
 impl ReadPlan {
-    /// The byte ranges to fetch, ascending; each is one request.
+    /// The byte ranges to fetch, ascending; each is one request. What a cache holds of them is not fetched.
     pub fn ranges(&self) -> &[Range<u64>] {
         &self.ranges
     }
@@ -84,6 +87,16 @@ impl ReadPlan {
     /// Bytes of the tiles themselves: what a fetch without gaps would transfer.
     pub fn needed_bytes(&self) -> u64 {
         self.tiles.iter().filter_map(PlannedTile::bytes).map(|bytes| bytes.end - bytes.start).sum()
+    }
+
+    /// Where the tiles lie in the blob, in the order of the tiles.
+    pub(crate) fn wanted(&self) -> Vec<Range<u64>> {
+        self.tiles.iter().filter_map(PlannedTile::bytes).cloned().collect()
+    }
+
+    /// Unwanted bytes that may be fetched to save a request.
+    pub(crate) fn gap_bytes(&self) -> u64 {
+        self.gap_bytes
     }
 
     /// The slide that is read.
@@ -121,11 +134,12 @@ impl ReadPlan {
             width: request.width,
             height: request.height,
             patches: request.origins.len(),
+            gap_bytes: request.gap_bytes,
             ranges: Vec::new(),
             tiles: group(slide, level, &placements),
             placements,
         };
-        plan.merge_ranges(request.gap_bytes);
+        plan.ranges = merge(&plan.wanted(), plan.gap_bytes, LONGEST_RANGE_BYTES).ranges;
         plan.check_cost(level)?;
         Ok(plan)
     }
@@ -145,26 +159,13 @@ impl ReadPlan {
         }
         Ok(())
     }
-
-    fn merge_ranges(&mut self, gap_bytes: u64) {
-        let wanted: Vec<Range<u64>> = self.tiles.iter().filter_map(PlannedTile::bytes).cloned().collect();
-        let merged = merge(&wanted, gap_bytes, LONGEST_RANGE_BYTES);
-        let located = self.tiles.iter_mut().filter_map(|tile| match &mut tile.bytes {
-            TileBytes::At { range, .. } => Some(range),
-            _ => None,
-        });
-        for (range, covered_by) in located.zip(merged.covered_by) {
-            *range = covered_by;
-        }
-        self.ranges = merged.ranges;
-    }
 }
 
 impl PlannedTile {
     /// Where the tile lies in the blob; `None` if it is left out or its entry is bad.
     pub fn bytes(&self) -> Option<&Range<u64>> {
         match &self.bytes {
-            TileBytes::At { bytes, .. } => Some(bytes),
+            TileBytes::At(bytes) => Some(bytes),
             TileBytes::Missing | TileBytes::Bad(_) => None,
         }
     }
@@ -211,7 +212,7 @@ fn group(slide: &Slide, level: &Level, placements: &[Placement]) -> Vec<PlannedT
     for pieces in placements.chunk_by(|one, other| one.tile == other.tile) {
         let (number, end) = (pieces[0].tile, start + pieces.len());
         let bytes = match level.locate(number, slide.size(), slide.limits()) {
-            Ok(Some(bytes)) => TileBytes::At { bytes, range: 0 },
+            Ok(Some(bytes)) => TileBytes::At(bytes),
             Ok(None) => TileBytes::Missing,
             Err(fault) => TileBytes::Bad(fault),
         };

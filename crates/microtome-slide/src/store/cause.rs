@@ -22,24 +22,32 @@ impl Cause {
     }
 }
 
-/// Replaces the value of every `sig=`.
+/// What stands before a secret in a signed URL: Azure's, then S3's and Google's.
+const SECRETS: [&str; 5] = ["sig=", "Signature=", "Credential=", "Security-Token=", "AWSAccessKeyId="];
+
+/// Replaces the values of what may be secrets.
 fn redact(text: &str) -> String {
-    let mut parts = text.split("sig=");
+    SECRETS.iter().fold(text.to_owned(), |text, name| redact_value(&text, name))
+}
+
+/// Replaces the value after every `name`.
+fn redact_value(text: &str, name: &str) -> String {
+    let mut parts = text.split(name);
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(|c: char| !c.is_ascii_alphanumeric() && !"%+/=-_.~".contains(c)).unwrap_or(part.len());
-        clean.push_str("sig=(redacted)");
+        clean.push_str(name);
+        clean.push_str("(redacted)");
         clean.push_str(&part[end..]);
     }
     clean
 }
 
-/// The error that a store's answer to a read means.
+/// The error that a store's answer to a read means. That a precondition failed, the blob itself knows to tell.
 pub(super) fn read_error(url: &SlideUrl, error: &object_store::Error) -> Error {
     let url = url.clone();
     let source = Cause::of(error);
     match error {
-        object_store::Error::Precondition { .. } | object_store::Error::NotModified { .. } => Error::Changed { url },
         object_store::Error::NotFound { .. } => Error::NotFound { url, source },
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
             Error::Denied { url, source }
@@ -70,6 +78,11 @@ mod tests {
         let error = std::io::Error::other("GET http://x/y?sv=1&sig=a%2Bb%3D&se=2\nbody sig=zz) end");
         let text = Cause::of(&error).to_string();
         assert_eq!(text, "GET http://x/y?sv=1&sig=(redacted)&se=2 body sig=(redacted)) end");
+        let error =
+            std::io::Error::other("http://x/y?X-Amz-Credential=a/b&X-Amz-Signature=0f&X-Amz-Security-Token=c%3D");
+        let text = Cause::of(&error).to_string();
+        let expected = "Credential=(redacted)&X-Amz-Signature=(redacted)&X-Amz-Security-Token=(redacted)";
+        assert_eq!(text, format!("http://x/y?X-Amz-{expected}"));
     }
 
     #[test]
@@ -79,7 +92,6 @@ mod tests {
         let path = || "x".to_owned();
         for (error, category) in [
             (object_store::Error::NotFound { path: path(), source: source() }, "NotFound"),
-            (object_store::Error::Precondition { path: path(), source: source() }, "Changed"),
             (object_store::Error::Unauthenticated { path: path(), source: source() }, "Denied"),
             (object_store::Error::Generic { store: "x", source: source() }, "Denied"),
             (object_store::Error::Generic { store: "x", source: Box::new(std::io::Error::other("y")) }, "Storage"),

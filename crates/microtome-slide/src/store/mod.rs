@@ -1,12 +1,19 @@
-//! The stores that slides lie in, one client for each (scheme, container).
+//! The stores that slides lie in, one client for each container, bucket or web server.
 //!
 //! This module alone talks to storage. Keys come from the environment and go into clients, never into errors or logs.
 
 mod azure;
 mod blob;
+mod cache;
 mod cause;
+mod client;
+mod extents;
+mod google;
 mod local;
+mod retry;
+mod s3;
 mod usage;
+mod web;
 
 use std::{
     collections::HashMap,
@@ -16,9 +23,14 @@ use std::{
 
 use object_store::{ObjectStore, path::Path};
 
-use crate::{Error, SlideUrl, url::Location};
+use self::client::Variables;
+use crate::{
+    Error, SlideUrl,
+    url::{Cloud, Location},
+};
 
 pub(crate) use blob::{Blob, Ends};
+pub use cache::RangeCache;
 pub use cause::Cause;
 pub use usage::Usage;
 
@@ -26,62 +38,94 @@ pub use usage::Usage;
 #[derive(Clone)]
 pub struct Stores {
     inner: Arc<Inner>,
+    cache: Option<RangeCache>,
 }
 
 struct Inner {
     /// Serves every URL, whatever its scheme.
     fixed: Option<Arc<dyn ObjectStore>>,
-    clients: Mutex<HashMap<ClientKey, Arc<dyn ObjectStore>>>,
+    variables: Variables,
+    clients: Mutex<HashMap<Root, Arc<dyn ObjectStore>>>,
 }
 
 /// What a client is shared by.
 #[derive(PartialEq, Eq, Hash)]
-enum ClientKey {
+enum Root {
     Local,
-    Azure(String),
+    Bucket(Cloud, String),
+    Origin(String),
 }
 
 impl Stores {
-    /// Stores whose accounts, keys and endpoints come from the environment when a URL first needs them: `AZURE_*` as
-    /// object_store documents them (account, key, client, workload identity, endpoint, emulator).
+    /// Stores whose accounts, keys and endpoints come from the environment when a URL first needs them: `AZURE_*`,
+    /// `AWS_*` and `GOOGLE_*` as object_store documents them (keys, workload identities, endpoints, emulators), and
+    /// `STORAGE_EMULATOR_HOST`.
     pub fn from_env() -> Self {
-        Self::new(None)
+        Self::new(None, Variables::of_process())
+    }
+
+    /// As [`Stores::from_env`], with the variables given instead of the process's.
+    pub fn with_variables(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self::new(None, Variables::new(variables))
     }
 
     /// One given store for every URL: its paths are the blob's name without the container, or the local path without the
     /// leading slash. For tests, and for callers that decorate a store.
     pub fn single(store: Arc<dyn ObjectStore>) -> Self {
-        Self::new(Some(store))
+        Self::new(Some(store), Variables::default())
     }
 
-    fn new(fixed: Option<Arc<dyn ObjectStore>>) -> Self {
-        Self { inner: Arc::new(Inner { fixed, clients: Mutex::new(HashMap::new()) }) }
+    fn new(fixed: Option<Arc<dyn ObjectStore>>, variables: Variables) -> Self {
+        Self { inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }), cache: None }
+    }
+
+    /// The same stores, whose slides share the cache that they have, or else `cache`.
+    pub fn caching(mut self, cache: RangeCache) -> Self {
+        self.cache.get_or_insert(cache);
+        self
+    }
+
+    pub(crate) fn cache(&self) -> Option<&RangeCache> {
+        self.cache.as_ref()
     }
 
     /// The client and the path in it that a URL names.
     pub(crate) fn locate(&self, url: &SlideUrl) -> Result<(Arc<dyn ObjectStore>, Path), Error> {
         let path = match url.location() {
             Location::Local { path } => local::object_path(path),
-            Location::Azure { key, .. } => Path::parse(key).map_err(object_store::Error::from),
+            Location::Blob { key, .. } | Location::Web { key, .. } => {
+                Path::parse(key).map_err(object_store::Error::from)
+            }
         };
         let path = path.map_err(|error| cause::read_error(url, &error))?;
         if let Some(store) = &self.inner.fixed {
             return Ok((store.clone(), path));
         }
-        let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match url.location() {
-            Location::Local { .. } => ClientKey::Local,
-            Location::Azure { container, .. } => ClientKey::Azure(container.clone()),
+        let root = match url.location() {
+            Location::Local { .. } => Root::Local,
+            Location::Blob { cloud, bucket, .. } => Root::Bucket(*cloud, bucket.clone()),
+            Location::Web { origin, .. } => Root::Origin(origin.clone()),
         };
-        if let Some(store) = clients.get(&key) {
+        let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = clients.get(&root) {
             return Ok((store.clone(), path));
         }
-        let store = match &key {
-            ClientKey::Local => local::client(),
-            ClientKey::Azure(container) => azure::client(container).map_err(|error| unbuilt(url, &error))?,
-        };
-        clients.insert(key, store.clone());
+        let store = self.inner.build(&root).map_err(|error| unbuilt(url, &error))?;
+        clients.insert(root, store.clone());
         Ok((store, path))
+    }
+}
+
+impl Inner {
+    /// A client for a root: one row for each kind of store.
+    fn build(&self, root: &Root) -> object_store::Result<Arc<dyn ObjectStore>> {
+        match root {
+            Root::Local => Ok(local::client()),
+            Root::Bucket(Cloud::Azure, container) => azure::client(container, &self.variables),
+            Root::Bucket(Cloud::S3, bucket) => s3::client(bucket, &self.variables),
+            Root::Bucket(Cloud::Google, bucket) => google::client(bucket, &self.variables),
+            Root::Origin(origin) => web::client(origin),
+        }
     }
 }
 

@@ -2,13 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Requests sent and bytes received for one slide since it was opened, opening included.
+/// Requests sent and bytes received.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Requests, without the store's own retries.
     pub requests: u64,
     /// Bytes of bodies received.
     pub bytes: u64,
+}
+
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { requests: self.requests + other.requests, bytes: self.bytes + other.bytes }
+    }
 }
 
 /// The counters behind [`Usage`].

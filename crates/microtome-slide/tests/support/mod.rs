@@ -1,9 +1,11 @@
 //! What the integration tests share: the project's slides, stores that count and misbehave, and a writer of TIFF files.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate that uses its part")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
+pub mod server;
 pub mod store;
+pub mod stores;
 pub mod tiff;
 
 use std::{path::PathBuf, sync::Arc};
