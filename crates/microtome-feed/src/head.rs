@@ -14,9 +14,9 @@ mod stats;
 mod streaming;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{Batch, Patch};
 pub use ledger::Ledger;
@@ -29,6 +29,9 @@ use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
 use stats::Stats;
+
+/// How long workers may take to go; a round trip is enough.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Events that wait for the actor; each holds at most a part, so this bounds what is between sockets and budget.
 const WAITING_EVENTS: usize = 64;
@@ -72,10 +75,15 @@ impl Head {
         self.stats.snapshot()
     }
 
-    /// Tells all workers that no more work will come.
+    /// Tells all workers that no more work will come, and waits a little until they have gone: a process that ends at once
+    /// takes the message with it, and they would dial for ever.
     pub async fn drain(&self) {
+        let (gone, left) = oneshot::channel();
         // An actor that is gone has no workers to tell.
-        let _ = self.events.send(event::Event::Drain).await;
+        if self.events.send(event::Event::Drain { gone }).await.is_ok() {
+            // The sender is dropped, never used; a worker that hangs is not waited for.
+            let _ = tokio::time::timeout(FAREWELL, left).await;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use microtome_plan::lease::WorkerId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::batch::Batch;
@@ -39,6 +39,8 @@ pub(super) struct Actor {
     batches: Option<mpsc::Sender<Result<Batch, FeedError>>>,
     stats: Arc<Stats>,
     began: Instant,
+    /// Set once no more work will come; dropped when the last worker has gone.
+    draining: Option<oneshot::Sender<()>>,
     drained: bool,
 }
 
@@ -62,6 +64,7 @@ impl Actor {
             batches: Some(batches),
             stats,
             began: Instant::now(),
+            draining: None,
             drained: false,
         })
     }
@@ -93,7 +96,7 @@ impl Actor {
         match event {
             Event::Joined { worker, slots, outbox } => self.join(worker, slots, outbox),
             Event::Left { worker } => self.leave(worker),
-            Event::Drain => self.drain(),
+            Event::Drain { gone } => self.drain(gone),
             Event::Released { patches } => {
                 if let Phase::Streaming(streaming) = &mut self.phase {
                     streaming.release(patches);
@@ -196,6 +199,9 @@ impl Actor {
             Phase::Over => 0,
         };
         self.workers.remove(&worker);
+        if self.workers.is_empty() {
+            self.draining = None;
+        }
         tracing::info!(worker = worker.0, requeued, "worker left");
         self.stats.change(|stats| {
             stats.workers = self.workers.len() as u64;
@@ -216,8 +222,9 @@ impl Actor {
         }
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, gone: oneshot::Sender<()>) {
         self.drained = true;
+        self.draining = (!self.workers.is_empty()).then_some(gone);
         for worker in self.workers.keys() {
             self.tell(*worker, Message::Drain(Drain {}));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use microtome_plan::lease::WorkerId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::wire::feed::{Done, Failed, HeadMessage, Lease, Selected};
 
@@ -39,7 +39,10 @@ pub(super) enum Event {
     Released {
         patches: usize,
     },
-    Drain,
+    /// No more work will come. Answered, by being dropped, when the last worker has gone.
+    Drain {
+        gone: oneshot::Sender<()>,
+    },
 }
 
 /// One patch's pixels, checked.
