@@ -36,6 +36,6 @@ pub struct LevelInfo {
     pub tile_width: u32,
     /// Height of a tile in pixels.
     pub tile_height: u32,
-    /// How tiles are coded: `jpeg` or `none`.
+    /// How tiles are coded: `none`, `lzw`, `jpeg`, `deflate`, `jpeg2000` or `zstd`.
     pub compression: String,
 }

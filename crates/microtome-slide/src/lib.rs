@@ -27,7 +27,7 @@ pub use fault::{Fault, FaultKind, Place};
 pub use info::{LevelInfo, SlideInfo};
 pub use limits::Limits;
 pub use range::{Merged, merge};
-pub use read::{Fetched, PatchRequest, Patches, PlannedTile, ReadPlan};
+pub use read::{Background, Fetched, PatchRequest, Patches, PlannedTile, ReadPlan};
 pub use slide::Slide;
 pub use store::{Cause, Stores, Usage};
 pub use url::{SlideUrl, UrlError};

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan, SlideInfo, SlideUrl, Stores, Usage,
+    Background, Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan, SlideInfo, SlideUrl, Stores, Usage,
     formats::{self, Level},
     store::{Blob, Ends},
     tiff::{Step, Tiff, Walker},
@@ -21,7 +21,7 @@ pub struct Slide {
 struct Inner {
     blob: Blob,
     info: SlideInfo,
-    levels: Vec<Level>,
+    levels: Vec<Arc<Level>>,
     limits: Limits,
 }
 
@@ -48,6 +48,7 @@ impl Slide {
         let (blob, ends) = Blob::open(stores, url, etag, END_BYTES).await?;
         let tiff = walk(&blob, ends, limits).await?;
         let (info, levels) = formats::read(&tiff).map_err(|fault| Error::slide(url, fault))?;
+        let levels = levels.into_iter().map(Arc::new).collect();
         Ok(Self { inner: Arc::new(Inner { blob, info, levels, limits: limits.clone() }) })
     }
 
@@ -76,12 +77,20 @@ impl Slide {
         self.inner.blob.usage()
     }
 
-    /// Plans a request; pure.
+    /// Plans a request for patches on white; pure.
     ///
     /// # Errors
     /// `Request` for a level that does not exist or patches without pixels, `Limit` for more than the limits allow.
     pub fn plan(&self, request: &PatchRequest) -> Result<ReadPlan, Error> {
-        ReadPlan::new(self, request)
+        self.plan_on(request, Background::White)
+    }
+
+    /// As [`Slide::plan`], on the background of choice.
+    ///
+    /// # Errors
+    /// As [`Slide::plan`].
+    pub fn plan_on(&self, request: &PatchRequest, background: Background) -> Result<ReadPlan, Error> {
+        ReadPlan::new(self, request, background)
     }
 
     /// Fetches a plan's ranges; IO only.
@@ -102,7 +111,7 @@ impl Slide {
         Ok(self.fetch(&plan).await?.decode(&plan))
     }
 
-    pub(crate) fn level(&self, level: u32) -> Option<&Level> {
+    pub(crate) fn level(&self, level: u32) -> Option<&Arc<Level>> {
         self.inner.levels.get(level as usize)
     }
 

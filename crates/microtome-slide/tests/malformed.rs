@@ -10,7 +10,7 @@ use microtome_slide::{Limits, Slide, SlideUrl, Stores};
 use proptest::prelude::*;
 use support::{
     memory, open_in, request, slide_path,
-    tiff::{CLASSIC, Kind, Writer, raw_level, raw_slide},
+    tiff::{CLASSIC, Kind, Level, Writer, raw_level, raw_slide},
 };
 
 /// Far more than any of these files takes, far less than a hang.
@@ -155,12 +155,40 @@ proptest! {
     }
 
     #[test]
-    fn mutated_jpeg_slides_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20)) {
-        let mut bytes = std::fs::read(slide_path("tiled-jpeg-rgb-u8.tif")).unwrap();
+    fn mutated_slides_never_panic(
+        file in 0usize..3,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let file = ["tiled-jpeg-rgb-u8.tif", "quad-tile.jpg.tiff", "tiff_with_subifd_chain.tif"][file];
+        let mut bytes = std::fs::read(slide_path(file)).unwrap();
         for (at, value) in changes {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
         block_on(try_all(bytes));
+    }
+
+    #[test]
+    fn mutated_tiles_never_panic(
+        kind in 0usize..5,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let (compression, file) =
+            [(33003, "ycbcr_420"), (33003, "ycbcr_444"), (33005, "rgb_mct"), (50000, "rgb_mct"), (8, "rgb_mct")][kind];
+        let mut tile = std::fs::read(slide_path(&format!("jpeg2000/{file}.j2k"))).unwrap();
+        // The schemes without a file get headers of their own before bytes that mean nothing.
+        match compression {
+            50000 => tile.splice(0..4, [0x28, 0xb5, 0x2f, 0xfd]).for_each(drop),
+            8 => tile.splice(0..2, [0x78, 0x9c]).for_each(drop),
+            _ => {}
+        }
+        for (at, value) in changes {
+            let at = at.index(tile.len());
+            tile[at] = value;
+        }
+        let level = Level { compression, ..raw_level((16, 12), (16, 12)) };
+        let mut writer = Writer::new(CLASSIC);
+        level.write(&mut writer, false, |_| tile.clone());
+        block_on(try_all(writer.out));
     }
 }

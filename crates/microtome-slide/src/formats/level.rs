@@ -54,7 +54,8 @@ impl Level {
         let compression = tiff.uint(directory, tags::COMPRESSION)?.unwrap_or(1);
         let row = codec::find(compression).map_err(place)?;
         let color = color(tiff, directory)?;
-        let layout = TileLayout { width: tile_width, height: tile_height, color };
+        let predictor = tiff.uint(directory, tags::PREDICTOR)?.unwrap_or(1);
+        let layout = TileLayout { width: tile_width, height: tile_height, color, predictor };
         row.codec.check(&layout).map_err(|error| place(Fault::unsupported(error.to_string())))?;
         let tables = tiff.bytes(directory, tags::JPEG_TABLES, tiff.limits().table_bytes)?.unwrap_or_default();
         Ok(Self {
@@ -111,32 +112,38 @@ fn positive(tiff: &Tiff, directory: &Directory, tag: u16) -> Result<u32, Fault> 
     })
 }
 
-/// The colour of the samples; refuses everything but interleaved 8-bit RGB and YCbCr.
+/// The colour of the samples; refuses everything but interleaved samples of 8 bits.
 fn color(tiff: &Tiff, directory: &Directory) -> Result<Color, Fault> {
     let refuse = |what: String| Err(Fault::unsupported(what).in_directory(directory.number).at(directory.offset));
     let uint = |tag, default| Ok::<u64, Fault>(tiff.uint(directory, tag)?.unwrap_or(default));
     let samples = uint(tags::SAMPLES_PER_PIXEL, 1)?;
-    if samples != 3 {
-        return refuse(format!("{samples} samples per pixel"));
-    }
     let bits = match directory.entry(tags::BITS_PER_SAMPLE) {
-        Some(entry) => tiff.uints(directory, tags::BITS_PER_SAMPLE, entry.count.clamp(1, samples))?,
+        Some(entry) => tiff.uints(directory, tags::BITS_PER_SAMPLE, entry.count.clamp(1, samples.clamp(1, 8)))?,
         None => vec![1],
     };
-    if bits.iter().any(|bits| *bits != 8) {
-        return refuse(format!("{bits:?} bits per sample"));
+    if let Some(bits) = bits.iter().find(|bits| **bits != 8) {
+        return refuse(format!("samples of {bits} bits are not read, only of 8"));
     }
     let format = uint(tags::SAMPLE_FORMAT, 1)?;
     if format != 1 {
         return refuse(format!("sample format {format}"));
     }
     let planar = uint(tags::PLANAR_CONFIGURATION, 1)?;
-    if planar != 1 {
+    if planar != 1 && samples > 1 {
         return refuse(format!("planar configuration {planar}"));
     }
-    match tiff.uint(directory, tags::PHOTOMETRIC)?.ok_or_else(|| tiff.missing(directory, tags::PHOTOMETRIC))? {
-        2 => Ok(Color::Rgb),
-        6 => Ok(Color::YCbCr),
-        other => refuse(format!("photometric interpretation {other}")),
+    let photometric = tiff.uint(directory, tags::PHOTOMETRIC)?;
+    match (photometric.ok_or_else(|| tiff.missing(directory, tags::PHOTOMETRIC))?, samples) {
+        (0, 1) => Ok(Color::GreyInverted),
+        (1, 1) => Ok(Color::Grey),
+        (2, 3) => Ok(Color::Rgb),
+        (6, 3) => Ok(Color::YCbCr),
+        (2, 4) => match uint(tags::EXTRA_SAMPLES, 0)? {
+            2 => Ok(Color::Rgba),
+            // As libtiff has it: what is not said to be straight is premultiplied.
+            _ => Ok(Color::RgbaPremultiplied),
+        },
+        (0..=2 | 6, samples) => refuse(format!("{samples} samples per pixel")),
+        (other, _) => refuse(format!("photometric interpretation {other}")),
     }
 }

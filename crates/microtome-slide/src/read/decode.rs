@@ -19,23 +19,19 @@ use crate::{
     formats::Level,
 };
 
-/// The background.
-const WHITE: u8 = 255;
-
 /// What one call of [`decode`] works with.
 struct Decoder<'a> {
     plan: &'a ReadPlan,
     fetched: &'a Fetched,
-    level: &'a Level,
     scratch: Scratch,
     /// Pixels of a tile that several patches share.
     shared: Vec<u8>,
 }
 
 pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
-    let mut pixels = vec![WHITE; plan.patch_count() * plan.patch_bytes()];
-    let Some(level) = plan.level() else { return Patches { pixels, errors: Vec::new() } };
-    let mut decoder = Decoder { plan, fetched, level, scratch: Scratch::default(), shared: Vec::new() };
+    let background = plan.format().background();
+    let mut pixels = vec![background; plan.patch_count() * plan.patch_bytes()];
+    let mut decoder = Decoder { plan, fetched, scratch: Scratch::default(), shared: Vec::new() };
     let mut faults: BTreeMap<usize, Fault> = BTreeMap::new();
     for tile in plan.tiles() {
         if let Err(fault) = decoder.place(tile, &mut pixels) {
@@ -46,7 +42,7 @@ pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
     }
     for patch in faults.keys() {
         let size = plan.patch_bytes();
-        pixels[patch * size..(patch + 1) * size].fill(WHITE);
+        pixels[patch * size..(patch + 1) * size].fill(background);
     }
     let url = plan.slide().url();
     let error = |fault| PatchError { url: url.clone(), fault };
@@ -76,15 +72,16 @@ impl Decoder<'_> {
     ) -> Result<(), Fault> {
         let regions = placements.iter().map(|placement| placement.region);
         let Some(region) = regions.reduce(|one, other| one.union(other)) else { return Ok(()) };
-        let stride = region.width as usize * 3;
+        let format = self.plan.format();
+        let stride = region.width as usize * format.bytes();
         let mut shared = std::mem::take(&mut self.shared);
         shared.resize(stride * region.height as usize, 0);
-        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride });
+        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride, format });
         if outcome.is_ok() {
             for placement in placements {
                 let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
                 let source = shared.chunks_exact(stride).skip(top as usize);
-                let (left, length) = (left as usize * 3, placement.region.width as usize * 3);
+                let (left, length) = (left as usize * format.bytes(), placement.region.width as usize * format.bytes());
                 for (to, from) in target(self.plan, placement, pixels).rows().zip(source) {
                     to.copy_from_slice(&from[left..left + length]);
                 }
@@ -95,7 +92,7 @@ impl Decoder<'_> {
     }
 
     fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
-        let Level { codec, tables, layout, directory, .. } = self.level;
+        let Level { codec, tables, layout, directory, .. } = self.plan.level();
         let scans = self.plan.slide().limits().scans;
         let encoded = EncodedTile { bytes, tables, layout: *layout, scans };
         let scratch = &mut self.scratch;
@@ -115,6 +112,8 @@ impl Decoder<'_> {
 /// The part of its patch that a placement fills.
 fn target<'a>(plan: &ReadPlan, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
     let stride = plan.stride();
-    let start = placement.patch * plan.patch_bytes() + placement.y as usize * stride + placement.x as usize * 3;
-    Target { region: placement.region, pixels: &mut pixels[start..], stride }
+    let format = plan.format();
+    let left = placement.x as usize * format.bytes();
+    let start = placement.patch * plan.patch_bytes() + placement.y as usize * stride + left;
+    Target { region: placement.region, pixels: &mut pixels[start..], stride, format }
 }

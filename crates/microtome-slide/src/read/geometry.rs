@@ -73,8 +73,8 @@ pub(super) struct Patch {
 }
 
 impl Patch {
-    pub(super) fn new(level: &Level, origin: (i64, i64), width: u32, height: u32) -> Self {
-        let (x, y) = level_origin(origin, level.downsample);
+    /// A patch at a place in pixels of the level.
+    pub(super) fn new(level: &Level, (x, y): (i64, i64), width: u32, height: u32) -> Self {
         let across = Axis::new(x, width, level.width, level.layout.width);
         let down = Axis::new(y, height, level.height, level.layout.height);
         Self { across, down, tiles_across: level.tiles_across }

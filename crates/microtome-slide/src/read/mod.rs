@@ -8,4 +8,4 @@ mod request;
 
 pub use fetch::Fetched;
 pub use plan::{PlannedTile, ReadPlan};
-pub use request::{PatchRequest, Patches};
+pub use request::{Background, PatchRequest, Patches};

@@ -1,12 +1,17 @@
 //! The plan of a read: patches → unique tiles → merged ranges; pure.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    geometry::{Patch, Piece},
-    request::PatchRequest,
+    geometry::{Patch, Piece, level_origin},
+    request::{Background, PatchRequest},
 };
-use crate::{Error, Fault, Slide, codec::Region, formats::Level, range::merge};
+use crate::{
+    Error, Fault, Slide,
+    codec::{PixelFormat, Region},
+    formats::Level,
+    range::merge,
+};
 
 /// Longest range made by merging, in bytes: the unit of retry, and what one connection carries in about 100 ms.
 const LONGEST_RANGE_BYTES: u64 = 8 << 20;
@@ -15,13 +20,24 @@ const LONGEST_RANGE_BYTES: u64 = 8 << 20;
 #[derive(Debug, Clone)]
 pub struct ReadPlan {
     slide: Slide,
-    level: u32,
+    level: Arc<Level>,
+    format: PixelFormat,
     width: u32,
     height: u32,
     patches: usize,
     ranges: Vec<Range<u64>>,
     tiles: Vec<PlannedTile>,
     placements: Vec<Placement>,
+}
+
+/// Patches of one size laid on a level, in the level's own pixels.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) origins: Vec<(i64, i64)>,
+    pub(crate) gap_bytes: u64,
+    pub(crate) format: PixelFormat,
 }
 
 /// One tile that a plan needs; each tile of a plan is different.
@@ -71,9 +87,9 @@ impl ReadPlan {
         self.patches
     }
 
-    /// Bytes of one decoded patch: `height · width · 3`.
+    /// Bytes of one decoded patch: `height · width`, times 3 on white and 4 on transparency.
     pub fn patch_bytes(&self) -> usize {
-        self.height as usize * self.width as usize * 3
+        self.height as usize * self.stride()
     }
 
     /// Bytes that the fetch will transfer.
@@ -91,13 +107,17 @@ impl ReadPlan {
         &self.slide
     }
 
-    pub(super) fn level(&self) -> Option<&Level> {
-        self.slide.level(self.level)
+    pub(super) fn level(&self) -> &Level {
+        &self.level
+    }
+
+    pub(super) fn format(&self) -> PixelFormat {
+        self.format
     }
 
     /// Bytes of one row of a patch.
     pub(super) fn stride(&self) -> usize {
-        self.width as usize * 3
+        self.width as usize * self.format.bytes()
     }
 
     pub(super) fn placements(&self, tile: &PlannedTile) -> &[Placement] {
@@ -105,35 +125,43 @@ impl ReadPlan {
     }
 
     /// Plans a request. Fails only if the request itself cannot be served; faults of tiles are kept for their patches.
-    pub(crate) fn new(slide: &Slide, request: &PatchRequest) -> Result<Self, Error> {
-        let refuse = |what: String| Error::Request { url: slide.url().clone(), what };
+    pub(crate) fn new(slide: &Slide, request: &PatchRequest, background: Background) -> Result<Self, Error> {
         let level = slide.level(request.level).ok_or_else(|| {
-            refuse(format!("level {} of {} does not exist", request.level, slide.info().levels.len()))
+            let what = format!("level {} of {} does not exist", request.level, slide.info().levels.len());
+            Error::Request { url: slide.url().clone(), what }
         })?;
-        if request.width == 0 || request.height == 0 {
-            return Err(refuse("patches have no pixels".to_owned()));
+        let origins = request.origins.iter().map(|origin| level_origin(*origin, level.downsample)).collect();
+        let PatchRequest { width, height, gap_bytes, .. } = *request;
+        Self::lay(slide, level, &Layout { width, height, origins, gap_bytes, format: background.format() })
+    }
+
+    /// Plans patches laid on a level of the slide, or on one of its associated images.
+    pub(crate) fn lay(slide: &Slide, level: &Arc<Level>, layout: &Layout) -> Result<Self, Error> {
+        if layout.width == 0 || layout.height == 0 {
+            return Err(Error::Request { url: slide.url().clone(), what: "patches have no pixels".to_owned() });
         }
-        check_size(slide, request)?;
-        let placements = place(slide, level, request)?;
+        check_size(slide, layout)?;
+        let placements = place(slide, level, layout)?;
         let mut plan = Self {
             slide: slide.clone(),
-            level: request.level,
-            width: request.width,
-            height: request.height,
-            patches: request.origins.len(),
+            level: Arc::clone(level),
+            format: layout.format,
+            width: layout.width,
+            height: layout.height,
+            patches: layout.origins.len(),
             ranges: Vec::new(),
             tiles: group(slide, level, &placements),
             placements,
         };
-        plan.merge_ranges(request.gap_bytes);
-        plan.check_cost(level)?;
+        plan.merge_ranges(layout.gap_bytes);
+        plan.check_cost()?;
         Ok(plan)
     }
 
     /// Checks what the plan would fetch and decode.
-    fn check_cost(&self, level: &Level) -> Result<(), Error> {
+    fn check_cost(&self) -> Result<(), Error> {
         let limits = self.slide.limits();
-        let tile_pixels = u64::from(level.layout.width) * u64::from(level.layout.height);
+        let tile_pixels = u64::from(self.level.layout.width) * u64::from(self.level.layout.height);
         let located = self.tiles.iter().filter(|tile| tile.bytes().is_some()).count() as u64;
         let pixels = located.saturating_mul(tile_pixels);
         if self.fetch_bytes() > limits.fetch_bytes {
@@ -171,14 +199,15 @@ impl PlannedTile {
 }
 
 /// Checks the size of all patches together.
-fn check_size(slide: &Slide, request: &PatchRequest) -> Result<(), Error> {
-    let area = u64::from(request.width).checked_mul(u64::from(request.height));
-    let total = area.and_then(|area| area.checked_mul(3)).and_then(|one| one.checked_mul(request.origins.len() as u64));
+fn check_size(slide: &Slide, layout: &Layout) -> Result<(), Error> {
+    let Layout { width, height, origins, format, .. } = layout;
+    let area = u64::from(*width).checked_mul(u64::from(*height));
+    let one = area.and_then(|area| area.checked_mul(format.bytes() as u64));
+    let total = one.and_then(|one| one.checked_mul(origins.len() as u64));
     let limit = slide.limits().patch_bytes;
     if total.is_some_and(|total| total <= limit) && usize::try_from(limit).is_ok() {
         return Ok(());
     }
-    let PatchRequest { width, height, origins, .. } = request;
     let what = format!("{} patches of {width}x{height} pixels exceed {limit} bytes", origins.len());
     Err(over_limit(slide, what))
 }
@@ -188,8 +217,8 @@ fn over_limit(slide: &Slide, what: String) -> Error {
 }
 
 /// The pieces of all patches, by tile.
-fn place(slide: &Slide, level: &Level, request: &PatchRequest) -> Result<Vec<Placement>, Error> {
-    let patches = request.origins.iter().map(|origin| Patch::new(level, *origin, request.width, request.height));
+fn place(slide: &Slide, level: &Level, layout: &Layout) -> Result<Vec<Placement>, Error> {
+    let patches = layout.origins.iter().map(|origin| Patch::new(level, *origin, layout.width, layout.height));
     let patches: Vec<Patch> = patches.collect();
     let count = patches.iter().fold(0u64, |count, patch| count.saturating_add(patch.grid().count()));
     if count > slide.limits().placements {

@@ -20,10 +20,14 @@ pub(crate) const SOFTWARE: u16 = 305;
 pub(crate) const DATE_TIME: u16 = 306;
 pub(crate) const ARTIST: u16 = 315;
 pub(crate) const HOST_COMPUTER: u16 = 316;
+/// 2: samples are differences to their left neighbours.
+pub(crate) const PREDICTOR: u16 = 317;
 pub(crate) const TILE_WIDTH: u16 = 322;
 pub(crate) const TILE_LENGTH: u16 = 323;
 pub(crate) const TILE_OFFSETS: u16 = 324;
 pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
+/// What samples beyond the colours are: 1 premultiplied alpha, 2 straight alpha.
+pub(crate) const EXTRA_SAMPLES: u16 = 338;
 pub(crate) const SAMPLE_FORMAT: u16 = 339;
 /// Tables shared by all JPEG tiles of a directory (TIFF Technical Note 2).
 pub(crate) const JPEG_TABLES: u16 = 347;
@@ -36,7 +40,7 @@ pub(crate) const ARGOS_XML: u16 = 65000;
 pub(crate) const NDPI_FORMAT: u16 = 65420;
 
 /// All of the above.
-const KNOWN: [u16; 29] = [
+const KNOWN: [u16; 31] = [
     NEW_SUBFILE_TYPE,
     IMAGE_WIDTH,
     IMAGE_LENGTH,
@@ -56,10 +60,12 @@ const KNOWN: [u16; 29] = [
     DATE_TIME,
     ARTIST,
     HOST_COMPUTER,
+    PREDICTOR,
     TILE_WIDTH,
     TILE_LENGTH,
     TILE_OFFSETS,
     TILE_BYTE_COUNTS,
+    EXTRA_SAMPLES,
     SAMPLE_FORMAT,
     JPEG_TABLES,
     XMP,

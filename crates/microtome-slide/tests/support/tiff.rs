@@ -118,6 +118,11 @@ pub struct Level {
     pub tile: (u32, u32),
     pub compression: u16,
     pub photometric: u16,
+    /// Samples of a pixel, and what the fourth is.
+    pub samples: u16,
+    pub extra: Option<u16>,
+    pub bits: u16,
+    pub predictor: u16,
     pub tables: Vec<u8>,
     pub description: String,
 }
@@ -125,7 +130,9 @@ pub struct Level {
 /// An Aperio level of uncompressed RGB.
 pub fn raw_level(size: (u32, u32), tile: (u32, u32)) -> Level {
     let description = "Aperio Image Library v1\r\nx|AppMag = 20|MPP = 0.4990".to_owned();
-    Level { size, tile, compression: 1, photometric: 2, tables: Vec::new(), description }
+    let (compression, photometric, samples, bits, predictor) = (1, 2, 3, 8, 1);
+    let (extra, tables) = (None, Vec::new());
+    Level { size, tile, compression, photometric, samples, extra, bits, predictor, tables, description }
 }
 
 impl Level {
@@ -144,16 +151,20 @@ impl Level {
             (254, Value::Long(vec![u32::from(reduced)])),
             (256, Value::Long(vec![self.size.0])),
             (257, Value::Long(vec![self.size.1])),
-            (258, Value::Short(vec![8, 8, 8])),
+            (258, Value::Short(vec![self.bits; usize::from(self.samples)])),
             (259, Value::Short(vec![self.compression])),
             (262, Value::Short(vec![self.photometric])),
             (270, Value::Text(self.description.clone())),
-            (277, Value::Short(vec![3])),
+            (277, Value::Short(vec![self.samples])),
             (322, Value::Long(vec![self.tile.0])),
             (323, Value::Long(vec![self.tile.1])),
             (324, offsets),
             (325, Value::Long(counts)),
         ];
+        if self.predictor != 1 {
+            entries.push((317, Value::Short(vec![self.predictor])));
+        }
+        entries.extend(self.extra.map(|extra| (338, Value::Short(vec![extra]))));
         if !self.tables.is_empty() {
             entries.push((347, Value::Bytes(self.tables.clone())));
         }
