@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A slide's format, size, resolution, levels and properties.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlideInfo {
-    /// OpenSlide's vendor name: `aperio` or `generic-tiff`.
+    /// OpenSlide's vendor name, `aperio` or `generic-tiff`, or `ome-tiff`, which it has none for.
     pub format: String,
     /// Width of level 0 in pixels.
     pub width: u32,

@@ -1,7 +1,6 @@
 //! Tiled TIFF of no known vendor.
 //!
-//! Levels are directory 0 and the tiled directories marked as reduced-resolution images, by width. Pyramids in
-//! sub-directories (OME) are not read.
+//! Levels are directory 0 and the tiled directories marked as reduced-resolution images, by width.
 
 use super::{Contents, Level, properties};
 use crate::{

@@ -25,6 +25,8 @@ pub(crate) struct Level {
     pub(crate) codec: &'static dyn TileCodec,
     /// The codec's name.
     pub(crate) compression: &'static str,
+    /// Number of the finer level that tiles which the file leaves out are made from; `None`: they are background.
+    pub(crate) finer: Option<u32>,
     /// `JPEGTables`, or nothing.
     pub(crate) tables: Bytes,
     tiles: TileIndex,
@@ -67,10 +69,34 @@ impl Level {
             tiles_across,
             codec: row.codec,
             compression: row.name,
+            finer: None,
             // A copy of its own: the slice would keep the whole window alive.
             tables: Bytes::copy_from_slice(&tables),
             tiles: TileIndex::read(tiff, directory, tiles)?,
         })
+    }
+
+    /// Numbers of the tiles that the file leaves out.
+    pub(crate) fn left_out(&self) -> Vec<u64> {
+        (0..).zip(&self.tiles.counts).filter(|(_, count)| **count == 0).map(|(tile, _)| tile).collect()
+    }
+
+    /// Leaves out the tiles that touch a part of the level, given as fractions of its width and height.
+    pub(crate) fn leave_out(&mut self, across: (f64, f64), down: (f64, f64)) {
+        let Self { layout, width, height, tiles_across, .. } = *self;
+        let numbers = |(from, to): (f64, f64), pixels: u32, tile: u32| {
+            let last = u64::from(pixels.div_ceil(tile)) - 1;
+            let at = |fraction: f64| fraction * f64::from(pixels) / f64::from(tile);
+            // The casts saturate.
+            at(from).floor() as u64..=((at(to).ceil() as u64).saturating_sub(1)).min(last)
+        };
+        for row in numbers(down, height, layout.height) {
+            for column in numbers(across, width, layout.width) {
+                if let Some(count) = self.tiles.counts.get_mut((row * tiles_across + column) as usize) {
+                    *count = 0;
+                }
+            }
+        }
     }
 
     /// Where tile number `tile` lies; `None` if the file leaves it out, which means background.

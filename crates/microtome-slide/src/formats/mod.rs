@@ -8,6 +8,7 @@ mod foreign;
 mod generic_tiff;
 mod level;
 mod number;
+mod ome_tiff;
 mod properties;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ struct Format {
 /// In order of detection: the generic one takes every tiled TIFF.
 const FORMATS: &[Format] = &[
     Format { name: "aperio", detect: aperio::detect, read: aperio::read },
+    Format { name: "ome-tiff", detect: ome_tiff::detect, read: ome_tiff::read },
     Format { name: "generic-tiff", detect: generic_tiff::detect, read: generic_tiff::read },
 ];
 

@@ -1,7 +1,7 @@
 //! Decoding of fetched tiles, straight into the patches.
 //!
 //! A tile that one patch needs is decoded into that patch's buffer; one that several need is decoded once, as far as any
-//! of them needs it, and copied.
+//! of them needs it, and copied. Tiles that the file leaves out are made from the finer level, which is decoded first.
 
 use std::{
     collections::BTreeMap,
@@ -15,12 +15,14 @@ use super::{
 };
 use crate::{
     Fault, PatchError,
-    codec::{EncodedTile, Scratch, Target},
+    codec::{Color, EncodedTile, Scratch, Target},
     formats::Level,
 };
 
-/// What one call of [`decode`] works with.
+/// What the decoding of one plan works with.
 struct Decoder<'a> {
+    /// The plan that was fetched; `plan` or one that it is a part of.
+    root: &'a ReadPlan,
     plan: &'a ReadPlan,
     fetched: &'a Fetched,
     scratch: Scratch,
@@ -28,31 +30,61 @@ struct Decoder<'a> {
     shared: Vec<u8>,
 }
 
+/// First fault of each patch that has one.
+type Faults = BTreeMap<usize, Fault>;
+
 pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
-    let background = plan.format().background();
-    let mut pixels = vec![background; plan.patch_count() * plan.patch_bytes()];
-    let mut decoder = Decoder { plan, fetched, scratch: Scratch::default(), shared: Vec::new() };
-    let mut faults: BTreeMap<usize, Fault> = BTreeMap::new();
-    for tile in plan.tiles() {
-        if let Err(fault) = decoder.place(tile, &mut pixels) {
-            for placement in plan.placements(tile) {
-                faults.entry(placement.patch).or_insert_with(|| fault.clone());
-            }
-        }
-    }
+    let (mut pixels, faults) = decode_part(plan, plan, fetched);
     for patch in faults.keys() {
         let size = plan.patch_bytes();
-        pixels[patch * size..(patch + 1) * size].fill(background);
+        pixels[patch * size..(patch + 1) * size].fill(plan.format().background());
     }
     let url = plan.slide().url();
     let error = |fault| PatchError { url: url.clone(), fault };
     Patches { pixels, errors: faults.into_iter().map(|(patch, fault)| (patch, error(fault))).collect() }
 }
 
+/// Decodes a plan that is `root` or a part of it.
+fn decode_part(root: &ReadPlan, plan: &ReadPlan, fetched: &Fetched) -> (Vec<u8>, Faults) {
+    let mut pixels = vec![plan.format().background(); plan.patch_count() * plan.patch_bytes()];
+    let mut faults = fill(root, plan, fetched, &mut pixels);
+    let mut decoder = Decoder { root, plan, fetched, scratch: Scratch::default(), shared: Vec::new() };
+    for tile in plan.tiles() {
+        if let Err(fault) = decoder.place(tile, &mut pixels) {
+            blame(plan, tile, &fault, &mut faults);
+        }
+    }
+    (pixels, faults)
+}
+
+/// Makes the tiles that are left out and places them.
+fn fill(root: &ReadPlan, plan: &ReadPlan, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
+    let mut faults = Faults::new();
+    let Some(fill) = plan.fill() else { return faults };
+    let (finer, finer_faults) = decode_part(root, &fill.plan, fetched);
+    for (index, samples) in fill.tiles(&finer) {
+        for placement in plan.tiles().get(index).map_or(&[][..], |tile| plan.placements(tile)) {
+            target(plan, placement, pixels).put(&samples, plan.level().layout.width, Color::Rgba);
+        }
+    }
+    for (patch, fault) in finer_faults {
+        if let Some(tile) = fill.tile_of(patch).and_then(|tile| plan.tiles().get(tile)) {
+            blame(plan, tile, &fault, &mut faults);
+        }
+    }
+    faults
+}
+
+fn blame(plan: &ReadPlan, tile: &PlannedTile, fault: &Fault, faults: &mut Faults) {
+    for placement in plan.placements(tile) {
+        faults.entry(placement.patch).or_insert_with(|| fault.clone());
+    }
+}
+
 impl Decoder<'_> {
     /// Decodes one tile and puts its pieces into their patches.
     fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
-        let Some(bytes) = self.fetched.tile(self.plan, tile)? else { return Ok(()) };
+        let Some(bytes) = self.fetched.tile(self.root, tile)? else { return Ok(()) };
         match self.plan.placements(tile) {
             [] => Ok(()),
             [only] => {

@@ -32,7 +32,7 @@ impl Fetched {
         decode::decode(plan, self)
     }
 
-    /// The encoded bytes of a tile; `None` if the file leaves it out.
+    /// The encoded bytes of a tile of the plan that was fetched or of a part of it; `None` if the file leaves it out.
     pub(super) fn tile(&self, plan: &ReadPlan, tile: &PlannedTile) -> Result<Option<&[u8]>, Fault> {
         let (bytes, range) = match &tile.bytes {
             TileBytes::Missing => return Ok(None),

@@ -2,9 +2,11 @@
 
 mod decode;
 mod fetch;
+mod fill;
 mod geometry;
 mod plan;
 mod request;
+mod resample;
 
 pub use fetch::Fetched;
 pub use plan::{PlannedTile, ReadPlan};

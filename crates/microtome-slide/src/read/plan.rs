@@ -3,6 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
+    fill::Fill,
     geometry::{Patch, Piece, level_origin},
     request::{Background, PatchRequest},
 };
@@ -28,6 +29,8 @@ pub struct ReadPlan {
     ranges: Vec<Range<u64>>,
     tiles: Vec<PlannedTile>,
     placements: Vec<Placement>,
+    /// Where the tiles that the file leaves out come from; its ranges are among this plan's.
+    fill: Option<Box<Fill>>,
 }
 
 /// Patches of one size laid on a level, in the level's own pixels.
@@ -72,7 +75,7 @@ pub(super) struct Placement {
 }
 
 impl ReadPlan {
-    /// The byte ranges to fetch, ascending; each is one request.
+    /// The byte ranges to fetch; each is one request. Ascending, but for those of a finer level that fills holes.
     pub fn ranges(&self) -> &[Range<u64>] {
         &self.ranges
     }
@@ -99,7 +102,8 @@ impl ReadPlan {
 
     /// Bytes of the tiles themselves: what a fetch without gaps would transfer.
     pub fn needed_bytes(&self) -> u64 {
-        self.tiles.iter().filter_map(PlannedTile::bytes).map(|bytes| bytes.end - bytes.start).sum()
+        let own: u64 = self.tiles.iter().filter_map(PlannedTile::bytes).map(|bytes| bytes.end - bytes.start).sum();
+        own + self.fill.as_ref().map_or(0, |fill| fill.plan.needed_bytes())
     }
 
     /// The slide that is read.
@@ -109,6 +113,15 @@ impl ReadPlan {
 
     pub(super) fn level(&self) -> &Level {
         &self.level
+    }
+
+    pub(super) fn fill(&self) -> Option<&Fill> {
+        self.fill.as_deref()
+    }
+
+    /// Width and height of a patch.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
     }
 
     pub(super) fn format(&self) -> PixelFormat {
@@ -142,6 +155,8 @@ impl ReadPlan {
         }
         check_size(slide, layout)?;
         let placements = place(slide, level, layout)?;
+        let tiles = group(slide, level, &placements);
+        let fill = Fill::plan(slide, level, &tiles, layout.gap_bytes)?.map(Box::new);
         let mut plan = Self {
             slide: slide.clone(),
             level: Arc::clone(level),
@@ -150,8 +165,9 @@ impl ReadPlan {
             height: layout.height,
             patches: layout.origins.len(),
             ranges: Vec::new(),
-            tiles: group(slide, level, &placements),
+            tiles,
             placements,
+            fill,
         };
         plan.merge_ranges(layout.gap_bytes);
         plan.check_cost()?;
@@ -185,10 +201,32 @@ impl ReadPlan {
             *range = covered_by;
         }
         self.ranges = merged.ranges;
+        if let Some(fill) = &mut self.fill {
+            let ranges = std::mem::take(&mut fill.plan.ranges);
+            fill.plan.shift_ranges(self.ranges.len());
+            self.ranges.extend(ranges);
+        }
+    }
+
+    /// Makes room for the ranges of the plan that this one becomes a part of.
+    fn shift_ranges(&mut self, by: usize) {
+        for tile in &mut self.tiles {
+            if let TileBytes::At { range, .. } = &mut tile.bytes {
+                *range += by;
+            }
+        }
+        if let Some(fill) = &mut self.fill {
+            fill.plan.shift_ranges(by);
+        }
     }
 }
 
 impl PlannedTile {
+    /// Whether the file leaves the tile out.
+    pub(super) fn is_left_out(&self) -> bool {
+        matches!(self.bytes, TileBytes::Missing)
+    }
+
     /// Where the tile lies in the blob; `None` if it is left out or its entry is bad.
     pub fn bytes(&self) -> Option<&Range<u64>> {
         match &self.bytes {

@@ -26,6 +26,8 @@ pub(crate) const TILE_WIDTH: u16 = 322;
 pub(crate) const TILE_LENGTH: u16 = 323;
 pub(crate) const TILE_OFFSETS: u16 = 324;
 pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
+/// Offsets of directories that belong to this one.
+pub(crate) const SUB_IFDS: u16 = 330;
 /// What samples beyond the colours are: 1 premultiplied alpha, 2 straight alpha.
 pub(crate) const EXTRA_SAMPLES: u16 = 338;
 pub(crate) const SAMPLE_FORMAT: u16 = 339;
@@ -40,7 +42,7 @@ pub(crate) const ARGOS_XML: u16 = 65000;
 pub(crate) const NDPI_FORMAT: u16 = 65420;
 
 /// All of the above.
-const KNOWN: [u16; 31] = [
+const KNOWN: [u16; 32] = [
     NEW_SUBFILE_TYPE,
     IMAGE_WIDTH,
     IMAGE_LENGTH,
@@ -65,6 +67,7 @@ const KNOWN: [u16; 31] = [
     TILE_LENGTH,
     TILE_OFFSETS,
     TILE_BYTE_COUNTS,
+    SUB_IFDS,
     EXTRA_SAMPLES,
     SAMPLE_FORMAT,
     JPEG_TABLES,
