@@ -54,7 +54,7 @@ impl Color {
     }
 
     /// RGB of one pixel's samples, laid on white.
-    pub(super) fn on_white(self, pixel: &[u8]) -> [u8; 3] {
+    pub(crate) fn on_white(self, pixel: &[u8]) -> [u8; 3] {
         let [red, green, blue, alpha] = self.straight(pixel);
         [red, green, blue].map(|value| over_white(value, alpha))
     }

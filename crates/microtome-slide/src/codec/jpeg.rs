@@ -124,7 +124,7 @@ mod tests {
         let limits = Limits::default();
         let mut walker = Walker::start(file.clone(), file.len() as u64, &limits).unwrap();
         assert_eq!(walker.step().unwrap(), Step::Done);
-        let (_, levels) = formats::read(&walker.finish()).unwrap();
+        let levels = formats::read(&walker.finish()).unwrap().levels;
         let Range { start, end } = levels[0].locate(57, file.len() as u64, &limits).unwrap().unwrap();
         (levels[0].tables.clone(), file[start as usize..end as usize].to_vec())
     }

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Contents, Level, number, properties};
+use super::{Associated, Contents, Level, level::positive, number, properties};
 use crate::{
     Fault,
-    tiff::{Tiff, tags},
+    tiff::{Directory, Tiff, tags},
 };
 
 pub(super) fn detect(tiff: &Tiff) -> bool {
@@ -30,7 +30,36 @@ pub(super) fn read(tiff: &Tiff) -> Result<Contents, Fault> {
     let mpp = get("MPP").filter(|mpp| *mpp > 0.0).map(|mpp| (mpp, mpp));
     let objective_power = get("AppMag");
     properties.extend(pairs.iter().map(|(key, value)| (format!("aperio.{key}"), value.clone())));
-    Ok(Contents { levels, mpp, objective_power, properties })
+    Ok(Contents { levels, mpp, objective_power, associated: associated(tiff), properties })
+}
+
+/// The images in strips: directory 1 is the thumbnail, label and macro are marked. Those without a size are left out.
+fn associated(tiff: &Tiff) -> Vec<Associated> {
+    let named = |directory: &Directory| {
+        let kind = tiff.uint(directory, tags::NEW_SUBFILE_TYPE).ok().flatten();
+        let name = match (directory.number, kind) {
+            (1, _) => "thumbnail",
+            (_, Some(1)) => "label",
+            (_, Some(9)) => "macro",
+            _ => return None,
+        };
+        let width = positive(tiff, directory, tags::IMAGE_WIDTH).ok()?;
+        let height = positive(tiff, directory, tags::IMAGE_LENGTH).ok()?;
+        let icc_bytes = properties::icc_bytes(directory).or_else(|| shared_profile(tiff, directory));
+        Some(Associated { name, directory: directory.number, width, height, icc_bytes })
+    };
+    tiff.directories().iter().filter(|directory| !directory.is_tiled()).filter_map(named).collect()
+}
+
+/// Size of the slide's colour profile if an image without one names the same in its description, as far as that is known
+/// without a request of its own.
+fn shared_profile(tiff: &Tiff, directory: &Directory) -> Option<u64> {
+    let first = tiff.directories().first()?;
+    let profile = |directory| {
+        let description = tiff.text(directory, tags::IMAGE_DESCRIPTION).ok().flatten()?;
+        pairs(&description).remove("ICC Profile")
+    };
+    profile(directory).filter(|name| profile(first).as_ref() == Some(name)).and_then(|_| properties::icc_bytes(first))
 }
 
 /// Has each level filled from the one before it, and spreads each hole one level down and no further.

@@ -1,4 +1,5 @@
-//! One pyramid level of a tiled TIFF: its grid, where each tile lies, and how tiles are coded.
+//! One pyramid level of a tiled TIFF: its grid, where each tile lies, and how tiles are coded. An image in strips is read
+//! as a level whose tiles are as wide as it is.
 
 use std::ops::Range;
 
@@ -20,6 +21,8 @@ pub(crate) struct Level {
     /// Level-0 pixels per pixel.
     pub(crate) downsample: f64,
     pub(crate) layout: TileLayout,
+    /// Whether the tiles are strips.
+    strips: bool,
     /// Tiles in a row.
     pub(crate) tiles_across: u64,
     pub(crate) codec: &'static dyn TileCodec,
@@ -43,10 +46,28 @@ struct TileIndex {
 impl Level {
     /// Reads the level of a tiled directory. `tiles_left` is what the slide may still index, and is reduced.
     pub(crate) fn read(tiff: &Tiff, directory: &Directory, tiles_left: &mut u64) -> Result<Self, Fault> {
+        let tile = (positive(tiff, directory, tags::TILE_WIDTH)?, positive(tiff, directory, tags::TILE_LENGTH)?);
+        Self::build(tiff, directory, (tile, [tags::TILE_OFFSETS, tags::TILE_BYTE_COUNTS]), tiles_left)
+    }
+
+    /// Reads an image in strips.
+    pub(crate) fn read_strips(tiff: &Tiff, directory: &Directory) -> Result<Self, Fault> {
+        let width = positive(tiff, directory, tags::IMAGE_WIDTH)?;
+        let height = positive(tiff, directory, tags::IMAGE_LENGTH)?;
+        let rows = tiff.uint(directory, tags::ROWS_PER_STRIP)?.map_or(height, |rows| rows.min(height.into()) as u32);
+        let tags = [tags::STRIP_OFFSETS, tags::STRIP_BYTE_COUNTS];
+        Self::build(tiff, directory, ((width, rows.max(1)), tags), &mut tiff.limits().tiles.clone())
+    }
+
+    fn build(
+        tiff: &Tiff,
+        directory: &Directory,
+        ((tile_width, tile_height), index): ((u32, u32), [u16; 2]),
+        tiles_left: &mut u64,
+    ) -> Result<Self, Fault> {
         let place = |fault: Fault| fault.in_directory(directory.number).at(directory.offset);
         let size = |tag| positive(tiff, directory, tag);
         let (width, height) = (size(tags::IMAGE_WIDTH)?, size(tags::IMAGE_LENGTH)?);
-        let (tile_width, tile_height) = (size(tags::TILE_WIDTH)?, size(tags::TILE_LENGTH)?);
         if u64::from(tile_width) * u64::from(tile_height) > tiff.limits().tile_pixels {
             return Err(place(Fault::limit(format!("tiles of {tile_width}x{tile_height} pixels"))));
         }
@@ -66,14 +87,27 @@ impl Level {
             height,
             downsample: 1.0,
             layout,
+            strips: index[0] == tags::STRIP_OFFSETS,
             tiles_across,
             codec: row.codec,
             compression: row.name,
             finer: None,
             // A copy of its own: the slice would keep the whole window alive.
             tables: Bytes::copy_from_slice(&tables),
-            tiles: TileIndex::read(tiff, directory, tiles)?,
+            tiles: TileIndex::read(tiff, directory, index, tiles)?,
         })
+    }
+
+    /// Number of tiles.
+    pub(crate) fn tiles(&self) -> u64 {
+        self.tiles.counts.len() as u64
+    }
+
+    /// Layout of one tile: the last strip has only the rows that are left.
+    pub(crate) fn layout_of(&self, tile: u64) -> TileLayout {
+        let left = u64::from(self.height).saturating_sub(tile.saturating_mul(self.layout.height.into()));
+        let height = if self.strips { left.clamp(1, self.layout.height.into()) as u32 } else { self.layout.height };
+        TileLayout { height, ..self.layout }
     }
 
     /// Numbers of the tiles that the file leaves out.
@@ -118,9 +152,9 @@ impl Level {
 }
 
 impl TileIndex {
-    fn read(tiff: &Tiff, directory: &Directory, tiles: u64) -> Result<Self, Fault> {
-        let offsets = tiff.uints(directory, tags::TILE_OFFSETS, tiles)?;
-        let counts = tiff.uints(directory, tags::TILE_BYTE_COUNTS, tiles)?;
+    fn read(tiff: &Tiff, directory: &Directory, [offsets, counts]: [u16; 2], tiles: u64) -> Result<Self, Fault> {
+        let offsets = tiff.uints(directory, offsets, tiles)?;
+        let counts = tiff.uints(directory, counts, tiles)?;
         let counts = counts.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
         Ok(Self { offsets, counts })
     }
@@ -131,7 +165,7 @@ impl TileIndex {
 }
 
 /// A size in pixels: there, not zero, and within 32 bits.
-fn positive(tiff: &Tiff, directory: &Directory, tag: u16) -> Result<u32, Fault> {
+pub(super) fn positive(tiff: &Tiff, directory: &Directory, tag: u16) -> Result<u32, Fault> {
     let value = tiff.uint(directory, tag)?.ok_or_else(|| tiff.missing(directory, tag))?;
     u32::try_from(value).ok().filter(|value| *value > 0).ok_or_else(|| {
         Fault::malformed(format!("tag {tag} is {value}")).in_directory(directory.number).at(directory.offset)

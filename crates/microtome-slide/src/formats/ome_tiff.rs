@@ -40,7 +40,7 @@ pub(super) fn read(tiff: &Tiff) -> Result<Contents, Fault> {
     let mpp = length(pixels, "PhysicalSizeX").zip(length(pixels, "PhysicalSizeY"));
     let objective = element(xml, "Objective").and_then(|tag| attribute_of(tag, "NominalMagnification"));
     let objective_power = objective.and_then(number::parse);
-    Ok(Contents { levels, mpp, objective_power, properties })
+    Ok(Contents { levels, mpp, objective_power, associated: Vec::new(), properties })
 }
 
 /// A positive length in micrometres, with its unit beside it.

@@ -124,9 +124,10 @@ impl Decoder<'_> {
     }
 
     fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
-        let Level { codec, tables, layout, directory, .. } = self.plan.level();
+        let level = self.plan.level();
+        let Level { codec, tables, directory, .. } = level;
         let scans = self.plan.slide().limits().scans;
-        let encoded = EncodedTile { bytes, tables, layout: *layout, scans };
+        let encoded = EncodedTile { bytes, tables, layout: level.layout_of(tile.number), scans };
         let scratch = &mut self.scratch;
         // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
         // and the target may be half written; both are overwritten or discarded.

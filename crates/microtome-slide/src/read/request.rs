@@ -1,6 +1,9 @@
 //! What is asked for, and what comes back.
 
-use crate::{PatchError, codec::PixelFormat};
+use crate::{
+    PatchError,
+    codec::{Color, PixelFormat},
+};
 
 /// What a patch shows where the slide has nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,4 +54,9 @@ pub struct Patches {
     pub pixels: Vec<u8>,
     /// Index and error of each patch that could not be read, ascending by index; at most one a patch.
     pub errors: Vec<(usize, PatchError)>,
+}
+
+/// RGB of RGBA pixels with straight alpha, laid on white.
+pub(super) fn lay_on_white(pixels: &[u8]) -> Vec<u8> {
+    pixels.chunks_exact(4).flat_map(|pixel| Color::Rgba.on_white(pixel)).collect()
 }

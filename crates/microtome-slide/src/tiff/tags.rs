@@ -11,7 +11,10 @@ pub(crate) const DOCUMENT_NAME: u16 = 269;
 pub(crate) const IMAGE_DESCRIPTION: u16 = 270;
 pub(crate) const MAKE: u16 = 271;
 pub(crate) const MODEL: u16 = 272;
+pub(crate) const STRIP_OFFSETS: u16 = 273;
 pub(crate) const SAMPLES_PER_PIXEL: u16 = 277;
+pub(crate) const ROWS_PER_STRIP: u16 = 278;
+pub(crate) const STRIP_BYTE_COUNTS: u16 = 279;
 pub(crate) const X_RESOLUTION: u16 = 282;
 pub(crate) const Y_RESOLUTION: u16 = 283;
 pub(crate) const PLANAR_CONFIGURATION: u16 = 284;
@@ -36,13 +39,15 @@ pub(crate) const JPEG_TABLES: u16 = 347;
 /// XMP, in which Ventana describes its slides.
 pub(crate) const XMP: u16 = 700;
 pub(crate) const COPYRIGHT: u16 = 33432;
+/// Colour profile; only its size is looked at.
+pub(crate) const ICC_PROFILE: u16 = 34675;
 /// Private tag of Argos, an XML text.
 pub(crate) const ARGOS_XML: u16 = 65000;
 /// Private tag that marks Hamamatsu NDPI.
 pub(crate) const NDPI_FORMAT: u16 = 65420;
 
 /// All of the above.
-const KNOWN: [u16; 32] = [
+const KNOWN: [u16; 36] = [
     NEW_SUBFILE_TYPE,
     IMAGE_WIDTH,
     IMAGE_LENGTH,
@@ -53,7 +58,10 @@ const KNOWN: [u16; 32] = [
     IMAGE_DESCRIPTION,
     MAKE,
     MODEL,
+    STRIP_OFFSETS,
     SAMPLES_PER_PIXEL,
+    ROWS_PER_STRIP,
+    STRIP_BYTE_COUNTS,
     X_RESOLUTION,
     Y_RESOLUTION,
     PLANAR_CONFIGURATION,
@@ -73,6 +81,7 @@ const KNOWN: [u16; 32] = [
     JPEG_TABLES,
     XMP,
     COPYRIGHT,
+    ICC_PROFILE,
     ARGOS_XML,
     NDPI_FORMAT,
 ];
@@ -83,5 +92,5 @@ pub(crate) fn is_known(tag: u16) -> bool {
 
 /// Whether a tag's values grow with the image.
 pub(crate) fn is_array(tag: u16) -> bool {
-    matches!(tag, TILE_OFFSETS | TILE_BYTE_COUNTS)
+    matches!(tag, TILE_OFFSETS | TILE_BYTE_COUNTS | STRIP_OFFSETS | STRIP_BYTE_COUNTS)
 }

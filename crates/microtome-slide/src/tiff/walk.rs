@@ -42,6 +42,14 @@ pub(crate) enum Step {
     Done,
 }
 
+/// Whose values are fetched where they do not come along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Tiles,
+    /// Those of images in strips too: labels, macros, thumbnails.
+    TilesAndStrips,
+}
+
 /// Walks a blob's directories.
 pub(crate) struct Walker<'a> {
     header: Header,
@@ -55,6 +63,7 @@ pub(crate) struct Walker<'a> {
     /// The last bytes, if they could not come with the first; they ride along with the first window.
     tail: Option<Range<u64>>,
     values_asked: bool,
+    wanted: Wanted,
 }
 
 /// The sub-directories of directory 0.
@@ -89,7 +98,23 @@ impl<'a> Walker<'a> {
         let (directories, seen) = (Vec::new(), HashSet::new());
         let (next, tail) = (header.first, Some(tail).filter(|tail| tail.start < tail.end));
         let subs = Subs::default();
-        Ok(Self { header, bytes, size, limits, directories, seen, next, subs, tail, values_asked: false })
+        Ok(Self {
+            header,
+            bytes,
+            size,
+            limits,
+            directories,
+            seen,
+            next,
+            subs,
+            tail,
+            values_asked: false,
+            wanted: Wanted::Tiles,
+        })
+    }
+
+    pub(crate) fn want(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
     }
 
     /// Adds fetched bytes.
@@ -205,13 +230,17 @@ impl<'a> Walker<'a> {
         Step::Fetch(merge(&wanted, VALUE_GAP_BYTES, VALUE_RANGE_BYTES).ranges)
     }
 
-    /// Values of tiled directories that are not here; those that break a limit are left for the reader to refuse.
+    /// Values of tiled directories, or of all, that are not here; those that break a limit are left for the reader to refuse.
     fn missing_values(&self) -> Vec<Range<u64>> {
-        let tiled = self.directories.iter().chain(&self.subs.parsed).filter(|directory| directory.is_tiled());
+        let tiled = self
+            .directories
+            .iter()
+            .chain(&self.subs.parsed)
+            .filter(|directory| self.wanted == Wanted::TilesAndStrips || directory.is_tiled());
         let absent = |entry: &&Entry| {
             let limit = if tags::is_array(entry.tag) { self.limits.array_bytes } else { self.limits.text_bytes };
             let Range { start, end } = entry.at;
-            end <= self.size && end - start <= limit && !self.bytes.has(&entry.at)
+            entry.tag != tags::ICC_PROFILE && end <= self.size && end - start <= limit && !self.bytes.has(&entry.at)
         };
         let entries = tiled.flat_map(|directory| &directory.entries);
         let wanted: Vec<Range<u64>> = entries.filter(absent).map(|entry| entry.at.clone()).collect();
