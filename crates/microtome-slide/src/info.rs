@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A slide's format, size, resolution, levels and properties.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlideInfo {
-    /// OpenSlide's vendor name: `aperio` or `generic-tiff`.
+    /// OpenSlide's vendor name, `aperio` or `generic-tiff`, or `ome-tiff`, which it has none for.
     pub format: String,
     /// Width of level 0 in pixels.
     pub width: u32,
@@ -36,6 +36,6 @@ pub struct LevelInfo {
     pub tile_width: u32,
     /// Height of a tile in pixels.
     pub tile_height: u32,
-    /// How tiles are coded: `jpeg` or `none`.
+    /// How tiles are coded: `none`, `lzw`, `jpeg`, `deflate`, `jpeg2000` or `zstd`.
     pub compression: String,
 }

@@ -9,12 +9,14 @@
 //!
 //! This crate may use object stores and image decoders; it must not know of Kubernetes, gRPC or datasets.
 
+mod associated;
 mod codec;
 mod error;
 mod fault;
 mod formats;
 mod info;
 mod limits;
+mod quickhash;
 mod range;
 mod read;
 mod slide;
@@ -22,12 +24,13 @@ mod store;
 mod tiff;
 mod url;
 
+pub use associated::AssociatedImage;
 pub use error::{Error, PatchError};
 pub use fault::{Fault, FaultKind, Place};
 pub use info::{LevelInfo, SlideInfo};
 pub use limits::Limits;
 pub use range::{Merged, merge};
-pub use read::{Fetched, PatchRequest, Patches, PlannedTile, ReadPlan};
+pub use read::{Background, Fetched, Mode, PatchRequest, Patches, PlannedTile, ReadPlan, RegionRequest, Scale};
 pub use slide::Slide;
 pub use store::{Cause, RangeCache, Stores, Usage};
 pub use url::{SlideUrl, UrlError};

@@ -1,12 +1,16 @@
 //! An open slide.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
+
+use bytes::Bytes;
 
 use crate::{
-    Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan, SlideInfo, SlideUrl, Stores, Usage,
-    formats::{self, Level},
+    AssociatedImage, Background, Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan, RegionRequest,
+    SlideInfo, SlideUrl, Stores, Usage, associated,
+    formats::{self, Associated, Found, Level},
+    quickhash, read,
     store::{Blob, Ends},
-    tiff::{Step, Tiff, Walker},
+    tiff::{Step, Tiff, Walker, Wanted},
 };
 
 /// Bytes fetched from each end of a blob at once: small files whole, and the directories of well-made ones.
@@ -21,7 +25,8 @@ pub struct Slide {
 struct Inner {
     blob: Blob,
     info: SlideInfo,
-    levels: Vec<Level>,
+    levels: Vec<Arc<Level>>,
+    associated: Vec<Associated>,
     limits: Limits,
 }
 
@@ -46,9 +51,10 @@ impl Slide {
         etag: Option<&str>,
     ) -> Result<Self, Error> {
         let (blob, ends) = Blob::open(stores, url, etag, END_BYTES).await?;
-        let tiff = walk(&blob, ends, limits).await?;
-        let (info, levels) = formats::read(&tiff).map_err(|fault| Error::slide(url, fault))?;
-        Ok(Self { inner: Arc::new(Inner { blob, info, levels, limits: limits.clone() }) })
+        let tiff = walk(&blob, ends, Wanted::Tiles, limits).await?;
+        let Found { info, levels, associated } = formats::read(&tiff).map_err(|fault| Error::slide(url, fault))?;
+        let levels = levels.into_iter().map(Arc::new).collect();
+        Ok(Self { inner: Arc::new(Inner { blob, info, levels, associated, limits: limits.clone() }) })
     }
 
     /// Format, size, resolution, levels, properties.
@@ -76,12 +82,20 @@ impl Slide {
         self.inner.blob.usage()
     }
 
-    /// Plans a request; pure.
+    /// Plans a request for patches on white; pure.
     ///
     /// # Errors
     /// `Request` for a level that does not exist or patches without pixels, `Limit` for more than the limits allow.
     pub fn plan(&self, request: &PatchRequest) -> Result<ReadPlan, Error> {
-        ReadPlan::new(self, request)
+        self.plan_on(request, Background::White)
+    }
+
+    /// As [`Slide::plan`], on the background of choice.
+    ///
+    /// # Errors
+    /// As [`Slide::plan`].
+    pub fn plan_on(&self, request: &PatchRequest, background: Background) -> Result<ReadPlan, Error> {
+        ReadPlan::new(self, request, background)
     }
 
     /// Fetches a plan's tiles, without those that the cache of the slide's [`Stores`] holds; IO only.
@@ -104,7 +118,51 @@ impl Slide {
         Ok(self.fetch(&plan).await?.decode(&plan))
     }
 
-    pub(crate) fn level(&self, level: u32) -> Option<&Level> {
+    /// Reads one region as a picture; see [`RegionRequest`] for its pixels.
+    ///
+    /// # Errors
+    /// `Request` for a level that does not exist, a scale that is none or a resolution that the slide does not say; the
+    /// fault of a tile that cannot be read; else as [`Slide::plan`] and [`Slide::fetch`].
+    pub async fn read_region(&self, request: &RegionRequest) -> Result<Vec<u8>, Error> {
+        read::read_region(self, request).await
+    }
+
+    /// Names of the associated images, which may show patient data: `thumbnail`, `label`, `macro`.
+    pub fn associated_names(&self) -> impl Iterator<Item = &'static str> {
+        self.inner.associated.iter().map(|image| image.name)
+    }
+
+    /// Reads an associated image. Nothing else reads one; their indexes are fetched here too.
+    ///
+    /// # Errors
+    /// `Request` for a name that the slide does not have; else as [`Slide::read_region`].
+    pub async fn read_associated(&self, name: &str) -> Result<AssociatedImage, Error> {
+        let found = self.inner.associated.iter().find(|image| image.name == name);
+        let missing = || Error::Request { url: self.url().clone(), what: format!("there is no image named {name:?}") };
+        associated::read(self, found.ok_or_else(missing)?.directory).await
+    }
+
+    /// OpenSlide's `quickhash-1`; `None` if the smallest level is too large for one. Fetches that level.
+    ///
+    /// # Errors
+    /// As [`Slide::fetch`], and the fault of a tile that lies nowhere.
+    pub async fn quickhash(&self) -> Result<Option<String>, Error> {
+        quickhash::compute(self).await
+    }
+
+    /// Walks the file once more, this time with the values of images in strips.
+    pub(crate) async fn walk_again(&self) -> Result<Tiff, Error> {
+        let Inner { blob, limits, .. } = &*self.inner;
+        let start = 0..blob.size().min(END_BYTES);
+        let head = blob.get_all(&[start]).await?.into_iter().next().unwrap_or_default();
+        walk(blob, Ends { head, tail: None }, Wanted::TilesAndStrips, limits).await
+    }
+
+    pub(crate) async fn fetch_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
+        self.inner.blob.get_all(ranges).await
+    }
+
+    pub(crate) fn level(&self, level: u32) -> Option<&Arc<Level>> {
         self.inner.levels.get(level as usize)
     }
 
@@ -121,9 +179,9 @@ impl fmt::Debug for Slide {
 }
 
 /// Feeds the walker until it is done, within the budgets of opening.
-async fn walk(blob: &Blob, ends: Ends, limits: &Limits) -> Result<Tiff, Error> {
+async fn walk(blob: &Blob, ends: Ends, wanted: Wanted, limits: &Limits) -> Result<Tiff, Error> {
     let failed = |fault| Error::slide(blob.url(), fault);
-    let mut walker = Walker::start(ends.head, blob.size(), limits).map_err(failed)?;
+    let mut walker = Walker::start(ends.head, blob.size(), limits).map_err(failed)?.want(wanted);
     if let Some(tail) = ends.tail {
         walker.supply(blob.size() - tail.len() as u64, tail);
     }

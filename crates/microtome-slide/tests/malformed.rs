@@ -4,13 +4,14 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use microtome_slide::{Limits, Slide, SlideUrl, Stores};
+use microtome_slide::{Background, Limits, Mode, RegionRequest, Scale, Slide, SlideUrl, Stores};
 use proptest::prelude::*;
 use support::{
     memory, open_in, request, slide_path,
-    tiff::{CLASSIC, Kind, Writer, raw_level, raw_slide},
+    tiff::{CLASSIC, Kind, Level, Writer, raw_level, raw_slide},
 };
 
 /// Far more than any of these files takes, far less than a hang.
@@ -40,6 +41,56 @@ async fn fuzzers_finds_are_refused_quickly() {
         seen += 1;
     }
     assert!(seen >= 20);
+}
+
+/// Opens a file and reads a little of everything in it; says what came of it.
+async fn try_file(path: &Path) -> String {
+    let url = SlideUrl::parse(path.to_str().unwrap()).unwrap();
+    let slide = match Slide::open(&Stores::from_env(), &url, &Limits::default()).await {
+        Ok(slide) => slide,
+        Err(error) => return error.category().to_owned(),
+    };
+    let mut said = Vec::new();
+    let mut note = |outcome: Result<(), String>| said.extend(outcome.err());
+    for level in 0..slide.info().levels.len() as u32 {
+        match slide.read_patches(&request(level, (64, 64), &[(0, 0), (-9, 40), (1000, 700)])).await {
+            Ok(patches) => patches.errors.iter().for_each(|(_, error)| note(Err(error.to_string()))),
+            Err(error) => note(Err(error.to_string())),
+        }
+        for (scale, mode) in [(Scale::Level(level), Mode::Exact), (Scale::Downsample(3.3), Mode::Nearest)] {
+            let background = Background::Transparent;
+            let region = RegionRequest { x: 9, y: -5, width: 70, height: 50, scale, mode, background };
+            note(slide.read_region(&region).await.map(drop).map_err(|error| error.to_string()));
+        }
+    }
+    for name in slide.associated_names() {
+        note(slide.read_associated(name).await.map(drop).map_err(|error| error.to_string()));
+    }
+    note(slide.quickhash().await.map(drop).map_err(|error| error.to_string()));
+    if said.is_empty() { "read".to_owned() } else { said.join("; ") }
+}
+
+/// `MICROTOME_CORPUS` names a larger folder.
+#[tokio::test]
+async fn every_file_is_read_or_refused_quickly() {
+    let mut folders = vec![std::env::var_os("MICROTOME_CORPUS").map_or_else(|| slide_path(""), PathBuf::from)];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let start = Instant::now();
+            let outcome = try_file(&path).await;
+            println!("{} {:?}: {outcome}", path.file_name().unwrap().display(), start.elapsed());
+            assert!(!outcome.contains('\n') && !outcome.contains("gave up"), "{}", path.display());
+            assert!(start.elapsed() < PATIENCE, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 30);
 }
 
 /// Opens bytes that must be refused, and returns why.
@@ -155,12 +206,40 @@ proptest! {
     }
 
     #[test]
-    fn mutated_jpeg_slides_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20)) {
-        let mut bytes = std::fs::read(slide_path("tiled-jpeg-rgb-u8.tif")).unwrap();
+    fn mutated_slides_never_panic(
+        file in 0usize..3,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let file = ["tiled-jpeg-rgb-u8.tif", "quad-tile.jpg.tiff", "tiff_with_subifd_chain.tif"][file];
+        let mut bytes = std::fs::read(slide_path(file)).unwrap();
         for (at, value) in changes {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
         block_on(try_all(bytes));
+    }
+
+    #[test]
+    fn mutated_tiles_never_panic(
+        kind in 0usize..5,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let (compression, file) =
+            [(33003, "ycbcr_420"), (33003, "ycbcr_444"), (33005, "rgb_mct"), (50000, "rgb_mct"), (8, "rgb_mct")][kind];
+        let mut tile = std::fs::read(slide_path(&format!("jpeg2000/{file}.j2k"))).unwrap();
+        // The schemes without a file get headers of their own before bytes that mean nothing.
+        match compression {
+            50000 => tile.splice(0..4, [0x28, 0xb5, 0x2f, 0xfd]).for_each(drop),
+            8 => tile.splice(0..2, [0x78, 0x9c]).for_each(drop),
+            _ => {}
+        }
+        for (at, value) in changes {
+            let at = at.index(tile.len());
+            tile[at] = value;
+        }
+        let level = Level { compression, ..raw_level((16, 12), (16, 12)) };
+        let mut writer = Writer::new(CLASSIC);
+        level.write(&mut writer, false, |_| tile.clone());
+        block_on(try_all(writer.out));
     }
 }

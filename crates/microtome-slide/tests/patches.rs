@@ -4,7 +4,7 @@
 
 mod support;
 
-use microtome_slide::{Limits, PatchRequest};
+use microtome_slide::{Background, Limits, PatchRequest, Slide};
 use proptest::prelude::*;
 use support::{
     memory, open_bytes, open_in, read, request,
@@ -71,6 +71,39 @@ async fn a_tile_that_is_left_out_is_white_and_costs_nothing() {
     }
     assert!(read(&slide, 0, (64, 32), &[(0, 0)]).await == pixels);
     assert!(slide.plan(&request(0, (32, 32), &[(0, 0)])).unwrap().ranges().is_empty());
+}
+
+/// A slide of one tile of 2 × 1 pixels.
+async fn two_pixels(level: Level, samples: &[u8]) -> Slide {
+    let mut writer = Writer::new(CLASSIC);
+    let level = Level { size: (2, 1), tile: (2, 1), ..level };
+    level.write(&mut writer, false, |_| samples.to_vec());
+    open_bytes(writer.out).await.unwrap()
+}
+
+#[tokio::test]
+async fn grey_and_alpha_become_rgb_on_white_or_rgba() {
+    let plain = raw_level((2, 1), (2, 1));
+    let grey = Level { samples: 1, photometric: 1, ..plain.clone() };
+    let alpha = Level { samples: 4, extra: Some(2), ..plain.clone() };
+    for (level, samples, rgb, rgba) in [
+        (grey.clone(), &[7, 250][..], [7, 7, 7, 250, 250, 250], [7, 7, 7, 255, 250, 250, 250, 255]),
+        (Level { photometric: 0, ..grey }, &[7, 250], [248, 248, 248, 5, 5, 5], [248, 248, 248, 255, 5, 5, 5, 255]),
+        (alpha.clone(), &[9, 8, 7, 0, 0, 255, 50, 51], [255, 255, 255, 204, 255, 214], [9, 8, 7, 0, 0, 255, 50, 51]),
+        (
+            Level { extra: None, ..alpha },
+            &[1, 2, 3, 255, 0, 51, 10, 51],
+            [1, 2, 3, 204, 255, 214],
+            [1, 2, 3, 255, 0, 255, 50, 51],
+        ),
+        (plain, &[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], [1, 2, 3, 255, 4, 5, 6, 255]),
+    ] {
+        let slide = two_pixels(level, samples).await;
+        assert_eq!(read(&slide, 0, (2, 1), &[(0, 0)]).await, rgb);
+        let plan = slide.plan_on(&request(0, (3, 1), &[(0, 0)]), Background::Transparent).unwrap();
+        let patches = slide.fetch(&plan).await.unwrap().decode(&plan);
+        assert_eq!(patches.pixels, [&rgba[..], &[0; 4]].concat());
+    }
 }
 
 #[tokio::test]
@@ -146,9 +179,15 @@ async fn limits_of_a_request_hold() {
 async fn unread_kinds_are_refused_by_name() {
     let level = raw_level((60, 50), (16, 16));
     for (level, said) in [
-        (Level { compression: 33005, ..level.clone() }, "compression 33005 (JPEG 2000 RGB) is not read (IFD 0, byte "),
-        (Level { compression: 5, ..level.clone() }, "compression 5 (LZW) is not read (IFD 0, byte "),
+        (Level { compression: 34712, ..level.clone() }, "compression 34712 (JPEG 2000) is not read (IFD 0, byte "),
+        (Level { compression: 50001, ..level.clone() }, "compression 50001 (WebP) is not read (IFD 0, byte "),
         (Level { photometric: 6, ..level.clone() }, "uncompressed YCbCr is not read (IFD 0, byte "),
+        (Level { bits: 16, ..level.clone() }, "samples of 16 bits are not read, only of 8 (IFD 0, byte "),
+        (Level { samples: 5, ..level.clone() }, "5 samples per pixel (IFD 0, byte "),
+        (
+            Level { compression: 8, predictor: 3, ..level.clone() },
+            "the floating-point predictor is not read (IFD 0, byte ",
+        ),
         (Level { photometric: 3, ..level.clone() }, "photometric interpretation 3 (IFD 0, byte "),
     ] {
         let error = open_bytes(raw_slide(CLASSIC, &[level])).await.unwrap_err();

@@ -1,7 +1,7 @@
 //! A contact sheet: all patches of a batch side by side, made smaller.
 
 use crate::head::Batch;
-use crate::sink::png::Picture;
+use crate::sink::png::{Alpha, Picture};
 
 /// No patch is shown larger, in pixels: 32 of them are a picture of about 1,000 × 700.
 const THUMBNAIL: u32 = 160;
@@ -31,7 +31,7 @@ fn sheet(patches: &[&[u8]], size: u32, shrink: u32) -> Picture {
             }
         }
     }
-    Picture { width, height, pixels }
+    Picture { width, height, alpha: Alpha::Without, pixels }
 }
 
 /// The mean of a square of the patch.

@@ -1,17 +1,28 @@
-//! RGB pixels as PNG files, which appear whole or not at all.
+//! Pixels as PNG files, which appear whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-/// A picture: RGB, one byte each, row by row.
+/// Whether pixels have a fourth byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alpha {
+    /// RGB.
+    Without,
+    /// RGBA; colours are not multiplied by it.
+    Straight,
+}
+
+/// A picture: RGB or RGBA, one byte each, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// In pixels.
     pub width: u32,
     /// In pixels.
     pub height: u32,
-    /// `width · height · 3` bytes.
+    /// What a pixel is.
+    pub alpha: Alpha,
+    /// `width · height` times 3 or 4 bytes.
     pub pixels: Vec<u8>,
 }
 
@@ -38,7 +49,10 @@ impl Picture {
         let unfinished = path.with_extension("png.part");
         let mut file = BufWriter::new(File::create(&unfinished)?);
         let mut encoder = png::Encoder::new(&mut file, self.width, self.height);
-        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_color(match self.alpha {
+            Alpha::Without => png::ColorType::Rgb,
+            Alpha::Straight => png::ColorType::Rgba,
+        });
         encoder.set_depth(png::BitDepth::Eight);
         encoder.write_header()?.write_image_data(&self.pixels)?;
         file.flush()?;

@@ -5,11 +5,10 @@
 
 use zune_jpeg::{
     JpegDecoder,
-    errors::DecodeErrors,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{CodecError, Color, EncodedTile, Scratch, Target, TileCodec, TileLayout, color::ycbcr_to_rgb};
+use super::{CodecError, Color, EncodedTile, Scratch, Target, TileCodec, TileLayout};
 
 /// Start and end of a JPEG stream.
 const SOI: [u8; 2] = [0xff, 0xd8];
@@ -25,7 +24,10 @@ impl TileCodec for Jpeg {
             let what = format!("a JPEG tile of {}x{} pixels", layout.width, layout.height);
             return Err(CodecError::Unsupported { what });
         }
-        Ok(())
+        match layout.color {
+            Color::Grey | Color::GreyInverted | Color::Rgb | Color::YCbCr => Ok(()),
+            other => Err(CodecError::Unsupported { what: format!("JPEG of {other:?}") }),
+        }
     }
 
     fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
@@ -33,14 +35,10 @@ impl TileCodec for Jpeg {
         let Scratch { stream, pixels } = scratch;
         let bytes = with_tables(tile, stream);
         let mut decoder = open(bytes, tile)?;
-        let convert = force_color(&mut decoder, tile.layout.color)?;
-        let expected = tile.layout.width as usize * tile.layout.height as usize * 3;
-        pixels.resize(expected, 0);
-        decoder.decode_into(pixels).map_err(|error| corrupt(&error))?;
-        target.copy_from_tile(pixels, tile.layout.width);
-        if convert {
-            target.rows().for_each(ycbcr_to_rgb);
-        }
+        let color = force_color(&mut decoder, tile.layout.color)?;
+        pixels.resize(tile.layout.bytes(), 0);
+        decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error))?;
+        target.put(pixels, tile.layout.width, color);
         Ok(())
     }
 }
@@ -61,14 +59,14 @@ type Decoder<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
 
 /// Reads the headers and checks them against the directory.
 fn open<'a>(bytes: &'a [u8], tile: EncodedTile<'_>) -> Result<Decoder<'a>, CodecError> {
-    let TileLayout { width, height, .. } = tile.layout;
+    let TileLayout { width, height, color, .. } = tile.layout;
     // Strict: a stream that ends early would otherwise come back as grey pixels.
     let options =
         DecoderOptions::default().set_strict_mode(true).set_max_width(width as usize).set_max_height(height as usize);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|error| corrupt(&error))?;
+    decoder.decode_headers().map_err(|error| CodecError::corrupt(&error))?;
     let info = decoder.info().ok_or_else(|| CodecError::Corrupt { what: "no frame header".to_owned() })?;
-    if info.components != 3 {
+    if usize::from(info.components) != color.samples() {
         return Err(CodecError::Unsupported { what: format!("a JPEG of {} components", info.components) });
     }
     let found = (u32::from(info.width), u32::from(info.height));
@@ -86,25 +84,21 @@ fn check_scans(tile: EncodedTile<'_>) -> Result<(), CodecError> {
     if scans > tile.scans { Err(CodecError::Scans { scans }) } else { Ok(()) }
 }
 
-/// Makes the decoder return samples in the directory's colour; true if they are YCbCr and still to be converted.
-fn force_color(decoder: &mut Decoder<'_>, color: Color) -> Result<bool, CodecError> {
+/// Makes the decoder return samples in the directory's colour, or in what is to be converted to it.
+fn force_color(decoder: &mut Decoder<'_>, color: Color) -> Result<Color, CodecError> {
     let believed = decoder.input_colorspace();
-    let (out, convert) = match (believed, color) {
-        (Some(ColorSpace::YCbCr | ColorSpace::YCCK), Color::YCbCr) => (ColorSpace::RGB, false),
+    let (out, samples) = match (believed, color) {
+        (Some(ColorSpace::Luma), Color::Grey | Color::GreyInverted) => (ColorSpace::Luma, color),
+        (Some(ColorSpace::YCbCr | ColorSpace::YCCK), Color::YCbCr) => (ColorSpace::RGB, Color::Rgb),
         // Asking for what the decoder believes to be there returns the samples as they are. With three components it
         // turns CMYK into RGB and YCCK into YCbCr once it decodes.
-        (Some(ColorSpace::YCbCr | ColorSpace::YCCK), Color::Rgb) => (ColorSpace::YCbCr, false),
-        (Some(ColorSpace::RGB | ColorSpace::CMYK), color) => (ColorSpace::RGB, color == Color::YCbCr),
+        (Some(ColorSpace::YCbCr | ColorSpace::YCCK), Color::Rgb) => (ColorSpace::YCbCr, Color::Rgb),
+        (Some(ColorSpace::RGB | ColorSpace::CMYK), color) => (ColorSpace::RGB, color),
         (other, _) => return Err(CodecError::Unsupported { what: format!("a JPEG of colour space {other:?}") }),
     };
     let options = decoder.options().jpeg_set_out_colorspace(out);
     decoder.set_options(options);
-    Ok(convert)
-}
-
-fn corrupt(error: &DecodeErrors) -> CodecError {
-    let what = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    CodecError::Corrupt { what }
+    Ok(samples)
 }
 
 #[cfg(test)]
@@ -116,12 +110,12 @@ mod tests {
     use super::*;
     use crate::{
         Limits,
-        codec::Region,
+        codec::{PixelFormat, Region, color::ycbcr_to_rgb},
         formats,
         tiff::{Step, Walker},
     };
 
-    const LAYOUT: TileLayout = TileLayout { width: 240, height: 240, color: Color::Rgb };
+    const LAYOUT: TileLayout = TileLayout { width: 240, height: 240, color: Color::Rgb, predictor: 1 };
 
     /// Tables and one tile of a real slide: RGB samples, no markers about colour.
     fn real_tile() -> (Bytes, Vec<u8>) {
@@ -130,7 +124,7 @@ mod tests {
         let limits = Limits::default();
         let mut walker = Walker::start(file.clone(), file.len() as u64, &limits).unwrap();
         assert_eq!(walker.step().unwrap(), Step::Done);
-        let (_, levels) = formats::read(&walker.finish()).unwrap();
+        let levels = formats::read(&walker.finish()).unwrap().levels;
         let Range { start, end } = levels[0].locate(57, file.len() as u64, &limits).unwrap().unwrap();
         (levels[0].tables.clone(), file[start as usize..end as usize].to_vec())
     }
@@ -138,7 +132,7 @@ mod tests {
     fn decode(tables: &[u8], bytes: &[u8], color: Color) -> Result<Vec<u8>, CodecError> {
         let (region, mut pixels) = (Region { x: 0, y: 0, width: 240, height: 240 }, vec![0; 240 * 240 * 3]);
         let tile = EncodedTile { bytes, tables, layout: TileLayout { color, ..LAYOUT }, scans: 8 };
-        let target = Target { region, pixels: &mut pixels, stride: 240 * 3 };
+        let target = Target { region, pixels: &mut pixels, stride: 240 * 3, format: PixelFormat::Rgb };
         Jpeg.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
     }
 
@@ -151,7 +145,7 @@ mod tests {
         let (tables, tile) = real_tile();
         let rgb = decode(&tables, &tile, Color::Rgb).unwrap();
         let mut converted = rgb.clone();
-        ycbcr_to_rgb(&mut converted);
+        converted.chunks_exact_mut(3).for_each(ycbcr_to_rgb);
         assert!(largest_difference(&rgb, &converted) > 50);
         for transform in [None, Some(0), Some(1), Some(2)] {
             let mut marked = tile[..2].to_vec();
@@ -177,10 +171,38 @@ mod tests {
         let all = decode(&tables, &bytes, Color::Rgb).unwrap();
         let (region, mut pixels) = (Region { x: 17, y: 200, width: 100, height: 40 }, vec![0; 40 * 400]);
         let tile = EncodedTile { bytes: &bytes, tables: &tables, layout: LAYOUT, scans: 8 };
-        Jpeg.decode(tile, Target { region, pixels: &mut pixels, stride: 400 }, &mut Scratch::default()).unwrap();
+        let target = Target { region, pixels: &mut pixels, stride: 400, format: PixelFormat::Rgb };
+        Jpeg.decode(tile, target, &mut Scratch::default()).unwrap();
         for (row, pixels) in pixels.chunks_exact(400).enumerate() {
             let start = ((200 + row) * 240 + 17) * 3;
             assert_eq!(pixels[..300], all[start..start + 300]);
+        }
+    }
+
+    /// A file of 240 × 240 pixels.
+    fn file(name: &str) -> Vec<u8> {
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/jpeg/").to_owned() + name).unwrap()
+    }
+
+    #[test]
+    fn grey_becomes_rgb() {
+        let samples: Vec<u8> = (0..240 * 240_u32).map(|at| (at % 240) as u8).collect();
+        let tile = file("grey.jpg");
+        let rgb = decode(&[], &tile, Color::Grey).unwrap();
+        let grey: Vec<u8> = samples.iter().flat_map(|sample| [*sample; 3]).collect();
+        assert!(largest_difference(&rgb, &grey) <= 2);
+        let inverted: Vec<u8> = rgb.iter().map(|sample| 255 - sample).collect();
+        assert!(decode(&[], &tile, Color::GreyInverted).unwrap() == inverted);
+        let said = "a JPEG of 1 components is not read";
+        assert_eq!(decode(&[], &tile, Color::Rgb).unwrap_err().to_string(), said);
+    }
+
+    #[test]
+    fn restart_markers_change_nothing() {
+        let plain = decode(&[], &file("restart-0.jpg"), Color::YCbCr).unwrap();
+        for interval in [1, 7, 30] {
+            let tile = file(&format!("restart-{interval}.jpg"));
+            assert!(decode(&[], &tile, Color::YCbCr).unwrap() == plain, "every {interval}");
         }
     }
 

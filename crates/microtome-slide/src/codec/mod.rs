@@ -4,26 +4,37 @@
 //! It does no IO and holds no state beyond the caller's [`Scratch`].
 
 mod color;
+mod deflate;
 mod jpeg;
+mod jpeg2000;
+mod lossless;
+mod lzw;
 mod raw;
+mod target;
+mod zstd;
 
 use std::fmt;
 
+pub(crate) use color::Color;
+pub(crate) use target::{PixelFormat, Region, Target};
+
 use crate::Fault;
 
-/// What the samples of a tile mean; from the TIFF directory, whatever the tile's own markers say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Color {
-    Rgb,
-    YCbCr,
-}
-
-/// Size and colour of all tiles of a level: three interleaved samples of 8 bits.
+/// Size and samples of all tiles of a level: interleaved samples of 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TileLayout {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) color: Color,
+    /// TIFF's `Predictor`; lossless schemes other than none heed it.
+    pub(crate) predictor: u64,
+}
+
+impl TileLayout {
+    /// Bytes of a tile's samples.
+    pub(crate) fn bytes(&self) -> usize {
+        self.width as usize * self.height as usize * self.color.samples()
+    }
 }
 
 /// A tile as it lies in the blob.
@@ -35,53 +46,6 @@ pub(crate) struct EncodedTile<'a> {
     pub(crate) layout: TileLayout,
     /// Scans that a JPEG tile may have.
     pub(crate) scans: usize,
-}
-
-/// A rectangle of a tile, in pixels; lies in the tile and is not empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Region {
-    pub(crate) x: u32,
-    pub(crate) y: u32,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-}
-
-impl Region {
-    /// The smallest region that holds both.
-    pub(crate) fn union(self, other: Self) -> Self {
-        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let right = (self.x + self.width).max(other.x + other.width);
-        let bottom = (self.y + self.height).max(other.y + other.height);
-        Self { x, y, width: right - x, height: bottom - y }
-    }
-}
-
-/// Where the wanted region goes: RGB u8, interleaved.
-pub(crate) struct Target<'a> {
-    /// The wanted part of the tile.
-    pub(crate) region: Region,
-    /// Starts at the region's first pixel; rows are `stride` bytes apart.
-    pub(crate) pixels: &'a mut [u8],
-    pub(crate) stride: usize,
-}
-
-impl Target<'_> {
-    /// The region's rows in the target, each `region.width · 3` bytes, top to bottom.
-    pub(crate) fn rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        let length = self.region.width as usize * 3;
-        self.pixels.chunks_mut(self.stride.max(1)).take(self.region.height as usize).map(move |row| &mut row[..length])
-    }
-
-    /// Copies the region out of the pixels of a whole tile that is `tile_width` wide.
-    pub(crate) fn copy_from_tile(&mut self, tile: &[u8], tile_width: u32) {
-        let Region { x, y, width, .. } = self.region;
-        let stride = tile_width as usize * 3;
-        let (left, length) = (x as usize * 3, width as usize * 3);
-        let source = tile.chunks_exact(stride).skip(y as usize);
-        for (to, from) in self.rows().zip(source) {
-            to.copy_from_slice(&from[left..left + length]);
-        }
-    }
 }
 
 /// Buffers that a thread reuses from tile to tile.
@@ -104,6 +68,14 @@ pub(crate) enum CodecError {
     Unsupported { what: String },
     #[error("JPEG tile of {scans} scans")]
     Scans { scans: usize },
+}
+
+impl CodecError {
+    /// What a decoder says, on one line and not too long.
+    fn corrupt(error: &impl fmt::Display) -> Self {
+        let what = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+        Self::Corrupt { what }
+    }
 }
 
 impl From<CodecError> for Fault {
@@ -135,20 +107,26 @@ pub(crate) struct Row {
 }
 
 /// Values of TIFF's `Compression` that are read.
-const CODECS: &[Row] =
-    &[Row { compression: 1, name: "none", codec: &raw::Raw }, Row { compression: 7, name: "jpeg", codec: &jpeg::Jpeg }];
+const CODECS: &[Row] = &[
+    Row { compression: 1, name: "none", codec: &raw::Raw },
+    Row { compression: 5, name: "lzw", codec: &lzw::Lzw },
+    Row { compression: 7, name: "jpeg", codec: &jpeg::Jpeg },
+    Row { compression: 8, name: "deflate", codec: &deflate::Deflate },
+    Row { compression: 32946, name: "deflate", codec: &deflate::Deflate },
+    Row { compression: 33003, name: "jpeg2000", codec: &jpeg2000::Jpeg2000 { ycbcr: true } },
+    Row { compression: 33005, name: "jpeg2000", codec: &jpeg2000::Jpeg2000 { ycbcr: false } },
+    Row { compression: 50000, name: "zstd", codec: &zstd::Zstd },
+];
 
 /// Names of some that are not, for the message.
 const UNREAD: &[(u64, &str)] = &[
-    (5, "LZW"),
+    (2, "CCITT"),
     (6, "old-style JPEG"),
-    (8, "deflate"),
-    (32946, "deflate"),
-    (33003, "JPEG 2000 YCbCr"),
-    (33005, "JPEG 2000 RGB"),
+    (32773, "PackBits"),
     (34712, "JPEG 2000"),
-    (50000, "zstd"),
+    (34892, "lossy JPEG of DNG"),
     (50001, "WebP"),
+    (50002, "JPEG XL"),
 ];
 
 /// The codec of a compression scheme.

@@ -1,4 +1,4 @@
-//! Uncompressed tiles: interleaved RGB.
+//! Uncompressed tiles. They have no predictor, whatever the directory says.
 
 use super::{CodecError, Color, EncodedTile, Scratch, Target, TileCodec, TileLayout};
 
@@ -8,16 +8,15 @@ pub(super) struct Raw;
 impl TileCodec for Raw {
     fn check(&self, layout: &TileLayout) -> Result<(), CodecError> {
         match layout.color {
-            Color::Rgb => Ok(()),
             Color::YCbCr => Err(CodecError::Unsupported { what: "uncompressed YCbCr".to_owned() }),
+            _ => Ok(()),
         }
     }
 
     fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, _: &mut Scratch) -> Result<(), CodecError> {
-        let expected = tile.layout.width as usize * tile.layout.height as usize * 3;
-        let found = tile.bytes.len();
-        let pixels = tile.bytes.get(..expected).ok_or(CodecError::Short { found, expected })?;
-        target.copy_from_tile(pixels, tile.layout.width);
+        let (found, expected) = (tile.bytes.len(), tile.layout.bytes());
+        let samples = tile.bytes.get(..expected).ok_or(CodecError::Short { found, expected })?;
+        target.put(samples, tile.layout.width, tile.layout.color);
         Ok(())
     }
 }
@@ -25,12 +24,13 @@ impl TileCodec for Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Region;
+    use crate::codec::{PixelFormat, Region};
 
     fn decode(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
-        let layout = TileLayout { width: 2, height: 2, color: Color::Rgb };
+        let layout = TileLayout { width: 2, height: 2, color: Color::Rgb, predictor: 2 };
         let mut pixels = vec![0; 6];
-        let target = Target { region: Region { x: 1, y: 0, width: 1, height: 2 }, pixels: &mut pixels, stride: 3 };
+        let region = Region { x: 1, y: 0, width: 1, height: 2 };
+        let target = Target { region, pixels: &mut pixels, stride: 3, format: PixelFormat::Rgb };
         let tile = EncodedTile { bytes, tables: &[], layout, scans: 1 };
         Raw.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
     }

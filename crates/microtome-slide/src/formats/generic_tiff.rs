@@ -1,7 +1,6 @@
 //! Tiled TIFF of no known vendor.
 //!
-//! Levels are directory 0 and the tiled directories marked as reduced-resolution images, by width. Pyramids in
-//! sub-directories (OME) are not read.
+//! Levels are directory 0 and the tiled directories marked as reduced-resolution images, by width.
 
 use super::{Contents, Level, properties};
 use crate::{
@@ -26,7 +25,13 @@ pub(super) fn read(tiff: &Tiff) -> Result<Contents, Fault> {
     let levels = tiled.take(tiff.limits().levels + 1).map(|directory| Level::read(tiff, directory, &mut tiles_left));
     let mut levels = levels.collect::<Result<Vec<_>, _>>()?;
     levels.sort_by_key(|level| std::cmp::Reverse(level.width));
-    Ok(Contents { levels, mpp: mpp(tiff), objective_power: None, properties: properties::tiff(tiff) })
+    Ok(Contents {
+        levels,
+        mpp: mpp(tiff),
+        objective_power: None,
+        associated: Vec::new(),
+        properties: properties::tiff(tiff),
+    })
 }
 
 /// Micrometres per pixel from the resolution of directory 0.

@@ -8,13 +8,17 @@ mod foreign;
 mod generic_tiff;
 mod level;
 mod number;
+mod ome_tiff;
 mod properties;
 
 use std::collections::BTreeMap;
 
 pub(crate) use level::Level;
 
-use crate::{Fault, LevelInfo, Limits, SlideInfo, tiff::Tiff};
+use crate::{
+    Fault, LevelInfo, Limits, SlideInfo,
+    tiff::{Tiff, tags},
+};
 
 /// One format: its name as OpenSlide has it, how it is recognised, and how it is read.
 struct Format {
@@ -26,6 +30,7 @@ struct Format {
 /// In order of detection: the generic one takes every tiled TIFF.
 const FORMATS: &[Format] = &[
     Format { name: "aperio", detect: aperio::detect, read: aperio::read },
+    Format { name: "ome-tiff", detect: ome_tiff::detect, read: ome_tiff::read },
     Format { name: "generic-tiff", detect: generic_tiff::detect, read: generic_tiff::read },
 ];
 
@@ -35,29 +40,55 @@ struct Contents {
     levels: Vec<Level>,
     mpp: Option<(f64, f64)>,
     objective_power: Option<f64>,
+    associated: Vec<Associated>,
     /// The vendor's own and TIFF's properties.
     properties: BTreeMap<String, String>,
 }
 
+/// An image beside the pyramid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Associated {
+    pub(crate) name: &'static str,
+    /// Number of its TIFF directory.
+    pub(crate) directory: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// Size of its colour profile.
+    icc_bytes: Option<u64>,
+}
+
+/// What is read from a file.
+pub(crate) struct Found {
+    pub(crate) info: SlideInfo,
+    pub(crate) levels: Vec<Level>,
+    pub(crate) associated: Vec<Associated>,
+}
+
 /// Recognises and reads a walked file.
-pub(crate) fn read(tiff: &Tiff) -> Result<(SlideInfo, Vec<Level>), Fault> {
+pub(crate) fn read(tiff: &Tiff) -> Result<Found, Fault> {
     if tiff.directories().is_empty() {
         return Err(Fault::not_a_slide("TIFF file without directories"));
     }
     foreign::refuse(tiff)?;
     let tiled = |format: &&Format| (format.detect)(tiff);
     let format = FORMATS.iter().find(tiled).ok_or_else(|| {
-        Fault::not_a_slide("first TIFF directory is not tiled").in_directory(0).at(tiff.header().first)
+        let strips = tiff.directories().first().is_some_and(|first| first.entry(tags::STRIP_OFFSETS).is_some());
+        let what = if strips {
+            "first TIFF directory is in strips, not in tiles"
+        } else {
+            "first TIFF directory is not tiled"
+        };
+        Fault::not_a_slide(what).in_directory(0).at(tiff.header().first)
     })?;
     let mut contents = (format.read)(tiff)?;
     set_downsamples(&mut contents.levels, tiff.limits())?;
     let first = contents.levels.first().ok_or_else(|| Fault::not_a_slide("no tiled TIFF directory"))?;
     let (width, height) = (first.width, first.height);
-    let properties = properties::openslide(format.name, &contents);
+    let properties = properties::openslide(format.name, tiff, &contents);
     let (mpp_x, mpp_y) = contents.mpp.unzip();
     let levels = contents.levels.iter().map(level_info).collect();
     let info = SlideInfo { format: format.name.to_owned(), width, height, mpp_x, mpp_y, levels, properties };
-    Ok((info, contents.levels))
+    Ok(Found { info, levels: contents.levels, associated: contents.associated })
 }
 
 /// Downsamples as OpenSlide defines them, `((w0 / w) + (h0 / h)) / 2`; levels must get smaller.

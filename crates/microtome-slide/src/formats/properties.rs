@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Contents, number};
-use crate::tiff::{Tiff, tags};
+use super::{Associated, Contents, number};
+use crate::tiff::{Directory, Tiff, tags};
 
 /// Texts of directory 0 that become `tiff.NAME`.
 const TEXTS: [(&str, u16); 9] = [
@@ -35,7 +35,7 @@ pub(super) fn tiff(tiff: &Tiff) -> BTreeMap<String, String> {
 }
 
 /// All properties: the format's, and `openslide.*` made of what it found.
-pub(super) fn openslide(vendor: &str, contents: &Contents) -> BTreeMap<String, String> {
+pub(super) fn openslide(vendor: &str, tiff: &Tiff, contents: &Contents) -> BTreeMap<String, String> {
     let mut all = contents.properties.clone();
     let mut put = |name: &str, value: String| {
         all.insert(format!("openslide.{name}"), value);
@@ -56,8 +56,23 @@ pub(super) fn openslide(vendor: &str, contents: &Contents) -> BTreeMap<String, S
     if let Some(power) = contents.objective_power {
         put("objective-power", number::print(power));
     }
+    if let Some(bytes) = tiff.directories().first().and_then(icc_bytes) {
+        put("icc-size", bytes.to_string());
+    }
+    for Associated { name, width, height, icc_bytes, .. } in &contents.associated {
+        put(&format!("associated.{name}.width"), width.to_string());
+        put(&format!("associated.{name}.height"), height.to_string());
+        if let Some(bytes) = icc_bytes {
+            put(&format!("associated.{name}.icc-size"), bytes.to_string());
+        }
+    }
     if let Some(comment) = contents.properties.get("tiff.ImageDescription") {
         put("comment", comment.clone());
     }
     all
+}
+
+/// Size of a directory's colour profile.
+pub(super) fn icc_bytes(directory: &Directory) -> Option<u64> {
+    directory.entry(tags::ICC_PROFILE).map(|entry| entry.at.end - entry.at.start)
 }

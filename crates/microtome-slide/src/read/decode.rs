@@ -1,7 +1,7 @@
 //! Decoding of fetched tiles, straight into the patches.
 //!
 //! A tile that one patch needs is decoded into that patch's buffer; one that several need is decoded once, as far as any
-//! of them needs it, and copied.
+//! of them needs it, and copied. Tiles that the file leaves out are made from the finer level, which is decoded first.
 
 use std::{
     collections::BTreeMap,
@@ -15,42 +15,68 @@ use super::{
 };
 use crate::{
     Fault, PatchError,
-    codec::{EncodedTile, Scratch, Target},
+    codec::{Color, EncodedTile, Scratch, Target},
     formats::Level,
 };
 
-/// The background.
-const WHITE: u8 = 255;
-
-/// What one call of [`decode`] works with.
+/// What the decoding of one plan works with.
 struct Decoder<'a> {
     plan: &'a ReadPlan,
     fetched: &'a Fetched,
-    level: &'a Level,
     scratch: Scratch,
     /// Pixels of a tile that several patches share.
     shared: Vec<u8>,
 }
 
+/// First fault of each patch that has one.
+type Faults = BTreeMap<usize, Fault>;
+
 pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
-    let mut pixels = vec![WHITE; plan.patch_count() * plan.patch_bytes()];
-    let Some(level) = plan.level() else { return Patches { pixels, errors: Vec::new() } };
-    let mut decoder = Decoder { plan, fetched, level, scratch: Scratch::default(), shared: Vec::new() };
-    let mut faults: BTreeMap<usize, Fault> = BTreeMap::new();
-    for tile in plan.tiles() {
-        if let Err(fault) = decoder.place(tile, &mut pixels) {
-            for placement in plan.placements(tile) {
-                faults.entry(placement.patch).or_insert_with(|| fault.clone());
-            }
-        }
-    }
+    let (mut pixels, faults) = decode_part(plan, fetched);
     for patch in faults.keys() {
         let size = plan.patch_bytes();
-        pixels[patch * size..(patch + 1) * size].fill(WHITE);
+        pixels[patch * size..(patch + 1) * size].fill(plan.format().background());
     }
     let url = plan.slide().url();
     let error = |fault| PatchError { url: url.clone(), fault };
     Patches { pixels, errors: faults.into_iter().map(|(patch, fault)| (patch, error(fault))).collect() }
+}
+
+/// Decodes a plan, or the part of one that fills its holes.
+fn decode_part(plan: &ReadPlan, fetched: &Fetched) -> (Vec<u8>, Faults) {
+    let mut pixels = vec![plan.format().background(); plan.patch_count() * plan.patch_bytes()];
+    let mut faults = fill(plan, fetched, &mut pixels);
+    let mut decoder = Decoder { plan, fetched, scratch: Scratch::default(), shared: Vec::new() };
+    for tile in plan.tiles() {
+        if let Err(fault) = decoder.place(tile, &mut pixels) {
+            blame(plan, tile, &fault, &mut faults);
+        }
+    }
+    (pixels, faults)
+}
+
+/// Makes the tiles that are left out and places them.
+fn fill(plan: &ReadPlan, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
+    let mut faults = Faults::new();
+    let Some(fill) = plan.fill() else { return faults };
+    let (finer, finer_faults) = decode_part(&fill.plan, fetched);
+    for (index, samples) in fill.tiles(&finer) {
+        for placement in plan.tiles().get(index).map_or(&[][..], |tile| plan.placements(tile)) {
+            target(plan, placement, pixels).put(&samples, plan.level().layout.width, Color::Rgba);
+        }
+    }
+    for (patch, fault) in finer_faults {
+        if let Some(tile) = fill.tile_of(patch).and_then(|tile| plan.tiles().get(tile)) {
+            blame(plan, tile, &fault, &mut faults);
+        }
+    }
+    faults
+}
+
+fn blame(plan: &ReadPlan, tile: &PlannedTile, fault: &Fault, faults: &mut Faults) {
+    for placement in plan.placements(tile) {
+        faults.entry(placement.patch).or_insert_with(|| fault.clone());
+    }
 }
 
 impl Decoder<'_> {
@@ -76,15 +102,16 @@ impl Decoder<'_> {
     ) -> Result<(), Fault> {
         let regions = placements.iter().map(|placement| placement.region);
         let Some(region) = regions.reduce(|one, other| one.union(other)) else { return Ok(()) };
-        let stride = region.width as usize * 3;
+        let format = self.plan.format();
+        let stride = region.width as usize * format.bytes();
         let mut shared = std::mem::take(&mut self.shared);
         shared.resize(stride * region.height as usize, 0);
-        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride });
+        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride, format });
         if outcome.is_ok() {
             for placement in placements {
                 let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
                 let source = shared.chunks_exact(stride).skip(top as usize);
-                let (left, length) = (left as usize * 3, placement.region.width as usize * 3);
+                let (left, length) = (left as usize * format.bytes(), placement.region.width as usize * format.bytes());
                 for (to, from) in target(self.plan, placement, pixels).rows().zip(source) {
                     to.copy_from_slice(&from[left..left + length]);
                 }
@@ -95,9 +122,10 @@ impl Decoder<'_> {
     }
 
     fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
-        let Level { codec, tables, layout, directory, .. } = self.level;
+        let level = self.plan.level();
+        let Level { codec, tables, directory, .. } = level;
         let scans = self.plan.slide().limits().scans;
-        let encoded = EncodedTile { bytes, tables, layout: *layout, scans };
+        let encoded = EncodedTile { bytes, tables, layout: level.layout_of(tile.number), scans };
         let scratch = &mut self.scratch;
         // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
         // and the target may be half written; both are overwritten or discarded.
@@ -115,6 +143,8 @@ impl Decoder<'_> {
 /// The part of its patch that a placement fills.
 fn target<'a>(plan: &ReadPlan, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
     let stride = plan.stride();
-    let start = placement.patch * plan.patch_bytes() + placement.y as usize * stride + placement.x as usize * 3;
-    Target { region: placement.region, pixels: &mut pixels[start..], stride }
+    let format = plan.format();
+    let left = placement.x as usize * format.bytes();
+    let start = placement.patch * plan.patch_bytes() + placement.y as usize * stride + left;
+    Target { region: placement.region, pixels: &mut pixels[start..], stride, format }
 }

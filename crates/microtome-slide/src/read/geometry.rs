@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::resample::Span;
 use crate::{codec::Region, formats::Level};
 
 /// Top-left corner of a patch in pixels of the level: OpenSlide's coordinates, truncated as tiffslide does.
@@ -73,8 +74,8 @@ pub(super) struct Patch {
 }
 
 impl Patch {
-    pub(super) fn new(level: &Level, origin: (i64, i64), width: u32, height: u32) -> Self {
-        let (x, y) = level_origin(origin, level.downsample);
+    /// A patch at a place in pixels of the level.
+    pub(super) fn new(level: &Level, (x, y): (i64, i64), width: u32, height: u32) -> Self {
         let across = Axis::new(x, width, level.width, level.layout.width);
         let down = Axis::new(y, height, level.height, level.layout.height);
         Self { across, down, tiles_across: level.tiles_across }
@@ -100,6 +101,33 @@ impl Grid {
     /// Number of tiles.
     pub(super) fn count(&self) -> u64 {
         (self.columns.end - self.columns.start).saturating_mul(self.rows.end - self.rows.start)
+    }
+}
+
+/// One axis of the tiles of a level, seen from a finer one.
+pub(super) struct Ratio {
+    /// Finer pixels per pixel.
+    scale: f64,
+    tile: u32,
+}
+
+impl Ratio {
+    pub(super) fn new(finer: u32, coarser: u32, tile: u32) -> Self {
+        Self { scale: f64::from(finer) / f64::from(coarser), tile }
+    }
+
+    /// Length of a patch of the finer level that holds all that a tile is made of.
+    pub(super) fn patch(&self) -> u32 {
+        // The filter reaches that far on both sides, and one pixel is for the fraction. The cast saturates.
+        (self.scale * f64::from(self.tile) + 2.0 * self.scale.max(1.0)).ceil() as u32 + 1
+    }
+
+    /// What becomes tile number `number` of the axis, within a patch, and where that patch begins in the finer level.
+    pub(super) fn tile(&self, number: u64) -> (Span, i64) {
+        let at = |number: u64| number as f64 * f64::from(self.tile) * self.scale;
+        let span = Span { start: at(number), end: at(number + 1), length: self.tile };
+        let (first, _) = span.reach();
+        (Span { start: span.start - first as f64, end: span.end - first as f64, ..span }, first)
     }
 }
 
@@ -137,6 +165,20 @@ mod tests {
         for origin in [(300, 0), (0, -10), (i64::MAX, 0), (i64::MIN, i64::MIN)] {
             let patch = patch(origin, (10, 10), (300, 300), (100, 100));
             assert_eq!((patch.grid().count(), patch.pieces().count()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_tile_seen_from_a_finer_level_fits_its_patch() {
+        for (finer, coarser, tile) in [(101, 50, 16), (4443, 2221, 256), (100, 25, 7), (50, 50, 10)] {
+            let ratio = Ratio::new(finer, coarser, tile);
+            for number in 0..4 {
+                let (span, first) = ratio.tile(number);
+                let (from, to) = span.reach();
+                assert!(from >= 0 && to <= i64::from(ratio.patch()), "{span:?} in {}", ratio.patch());
+                let start = number as f64 * f64::from(tile) * f64::from(finer) / f64::from(coarser);
+                assert!((span.start + first as f64 - start).abs() < 1e-9);
+            }
         }
     }
 

@@ -2,10 +2,17 @@
 
 mod decode;
 mod fetch;
+mod fill;
 mod geometry;
 mod plan;
+mod region;
 mod request;
+mod resample;
+mod square;
 
 pub use fetch::Fetched;
+pub(crate) use plan::Layout;
 pub use plan::{PlannedTile, ReadPlan};
-pub use request::{PatchRequest, Patches};
+pub use region::{Mode, RegionRequest, Scale};
+pub(crate) use region::{read as read_region, read_one};
+pub use request::{Background, PatchRequest, Patches};

@@ -1,14 +1,15 @@
 //! The plan of a read: patches → unique tiles → merged ranges; pure.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    geometry::{Patch, Piece},
-    request::PatchRequest,
+    fill::Fill,
+    geometry::{Patch, Piece, level_origin},
+    request::{Background, PatchRequest},
 };
 use crate::{
     Error, Fault, Slide,
-    codec::Region,
+    codec::{PixelFormat, Region},
     formats::Level,
     range::{LONGEST_RANGE_BYTES, merge},
 };
@@ -17,7 +18,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ReadPlan {
     slide: Slide,
-    level: u32,
+    level: Arc<Level>,
+    format: PixelFormat,
     width: u32,
     height: u32,
     patches: usize,
@@ -25,6 +27,18 @@ pub struct ReadPlan {
     ranges: Vec<Range<u64>>,
     tiles: Vec<PlannedTile>,
     placements: Vec<Placement>,
+    /// Where the tiles that the file leaves out come from; its ranges are among this plan's.
+    fill: Option<Box<Fill>>,
+}
+
+/// Patches of one size laid on a level, in the level's own pixels.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) origins: Vec<(i64, i64)>,
+    pub(crate) gap_bytes: u64,
+    pub(crate) format: PixelFormat,
 }
 
 /// One tile that a plan needs; each tile of a plan is different.
@@ -74,9 +88,9 @@ impl ReadPlan {
         self.patches
     }
 
-    /// Bytes of one decoded patch: `height · width · 3`.
+    /// Bytes of one decoded patch: `height · width`, times 3 on white and 4 on transparency.
     pub fn patch_bytes(&self) -> usize {
-        self.height as usize * self.width as usize * 3
+        self.height as usize * self.stride()
     }
 
     /// Bytes that the fetch will transfer.
@@ -86,12 +100,14 @@ impl ReadPlan {
 
     /// Bytes of the tiles themselves: what a fetch without gaps would transfer.
     pub fn needed_bytes(&self) -> u64 {
-        self.tiles.iter().filter_map(PlannedTile::bytes).map(|bytes| bytes.end - bytes.start).sum()
+        let own: u64 = self.tiles.iter().filter_map(PlannedTile::bytes).map(|bytes| bytes.end - bytes.start).sum();
+        own + self.fill.as_ref().map_or(0, |fill| fill.plan.needed_bytes())
     }
 
-    /// Where the tiles lie in the blob, in the order of the tiles.
+    /// Where the tiles lie in the blob, those that fill holes too.
     pub(crate) fn wanted(&self) -> Vec<Range<u64>> {
-        self.tiles.iter().filter_map(PlannedTile::bytes).cloned().collect()
+        let own = self.tiles.iter().filter_map(PlannedTile::bytes).cloned();
+        own.chain(self.fill.iter().flat_map(|fill| fill.plan.wanted())).collect()
     }
 
     /// Unwanted bytes that may be fetched to save a request.
@@ -104,13 +120,26 @@ impl ReadPlan {
         &self.slide
     }
 
-    pub(super) fn level(&self) -> Option<&Level> {
-        self.slide.level(self.level)
+    pub(super) fn level(&self) -> &Level {
+        &self.level
+    }
+
+    pub(super) fn fill(&self) -> Option<&Fill> {
+        self.fill.as_deref()
+    }
+
+    /// Width and height of a patch.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    pub(super) fn format(&self) -> PixelFormat {
+        self.format
     }
 
     /// Bytes of one row of a patch.
     pub(super) fn stride(&self) -> usize {
-        self.width as usize * 3
+        self.width as usize * self.format.bytes()
     }
 
     pub(super) fn placements(&self, tile: &PlannedTile) -> &[Placement] {
@@ -118,36 +147,47 @@ impl ReadPlan {
     }
 
     /// Plans a request. Fails only if the request itself cannot be served; faults of tiles are kept for their patches.
-    pub(crate) fn new(slide: &Slide, request: &PatchRequest) -> Result<Self, Error> {
-        let refuse = |what: String| Error::Request { url: slide.url().clone(), what };
+    pub(crate) fn new(slide: &Slide, request: &PatchRequest, background: Background) -> Result<Self, Error> {
         let level = slide.level(request.level).ok_or_else(|| {
-            refuse(format!("level {} of {} does not exist", request.level, slide.info().levels.len()))
+            let what = format!("level {} of {} does not exist", request.level, slide.info().levels.len());
+            Error::Request { url: slide.url().clone(), what }
         })?;
-        if request.width == 0 || request.height == 0 {
-            return Err(refuse("patches have no pixels".to_owned()));
+        let origins = request.origins.iter().map(|origin| level_origin(*origin, level.downsample)).collect();
+        let PatchRequest { width, height, gap_bytes, .. } = *request;
+        Self::lay(slide, level, &Layout { width, height, origins, gap_bytes, format: background.format() })
+    }
+
+    /// Plans patches laid on a level of the slide, or on one of its associated images.
+    pub(crate) fn lay(slide: &Slide, level: &Arc<Level>, layout: &Layout) -> Result<Self, Error> {
+        if layout.width == 0 || layout.height == 0 {
+            return Err(Error::Request { url: slide.url().clone(), what: "patches have no pixels".to_owned() });
         }
-        check_size(slide, request)?;
-        let placements = place(slide, level, request)?;
+        check_size(slide, layout)?;
+        let placements = place(slide, level, layout)?;
+        let tiles = group(slide, level, &placements);
+        let fill = Fill::plan(slide, level, &tiles, layout.gap_bytes)?.map(Box::new);
         let mut plan = Self {
             slide: slide.clone(),
-            level: request.level,
-            width: request.width,
-            height: request.height,
-            patches: request.origins.len(),
-            gap_bytes: request.gap_bytes,
+            level: Arc::clone(level),
+            format: layout.format,
+            width: layout.width,
+            height: layout.height,
+            patches: layout.origins.len(),
+            gap_bytes: layout.gap_bytes,
             ranges: Vec::new(),
-            tiles: group(slide, level, &placements),
+            tiles,
             placements,
+            fill,
         };
         plan.ranges = merge(&plan.wanted(), plan.gap_bytes, LONGEST_RANGE_BYTES).ranges;
-        plan.check_cost(level)?;
+        plan.check_cost()?;
         Ok(plan)
     }
 
     /// Checks what the plan would fetch and decode.
-    fn check_cost(&self, level: &Level) -> Result<(), Error> {
+    fn check_cost(&self) -> Result<(), Error> {
         let limits = self.slide.limits();
-        let tile_pixels = u64::from(level.layout.width) * u64::from(level.layout.height);
+        let tile_pixels = u64::from(self.level.layout.width) * u64::from(self.level.layout.height);
         let located = self.tiles.iter().filter(|tile| tile.bytes().is_some()).count() as u64;
         let pixels = located.saturating_mul(tile_pixels);
         if self.fetch_bytes() > limits.fetch_bytes {
@@ -162,6 +202,11 @@ impl ReadPlan {
 }
 
 impl PlannedTile {
+    /// Whether the file leaves the tile out.
+    pub(super) fn is_left_out(&self) -> bool {
+        matches!(self.bytes, TileBytes::Missing)
+    }
+
     /// Where the tile lies in the blob; `None` if it is left out or its entry is bad.
     pub fn bytes(&self) -> Option<&Range<u64>> {
         match &self.bytes {
@@ -172,14 +217,15 @@ impl PlannedTile {
 }
 
 /// Checks the size of all patches together.
-fn check_size(slide: &Slide, request: &PatchRequest) -> Result<(), Error> {
-    let area = u64::from(request.width).checked_mul(u64::from(request.height));
-    let total = area.and_then(|area| area.checked_mul(3)).and_then(|one| one.checked_mul(request.origins.len() as u64));
+fn check_size(slide: &Slide, layout: &Layout) -> Result<(), Error> {
+    let Layout { width, height, origins, format, .. } = layout;
+    let area = u64::from(*width).checked_mul(u64::from(*height));
+    let one = area.and_then(|area| area.checked_mul(format.bytes() as u64));
+    let total = one.and_then(|one| one.checked_mul(origins.len() as u64));
     let limit = slide.limits().patch_bytes;
     if total.is_some_and(|total| total <= limit) && usize::try_from(limit).is_ok() {
         return Ok(());
     }
-    let PatchRequest { width, height, origins, .. } = request;
     let what = format!("{} patches of {width}x{height} pixels exceed {limit} bytes", origins.len());
     Err(over_limit(slide, what))
 }
@@ -189,8 +235,8 @@ fn over_limit(slide: &Slide, what: String) -> Error {
 }
 
 /// The pieces of all patches, by tile.
-fn place(slide: &Slide, level: &Level, request: &PatchRequest) -> Result<Vec<Placement>, Error> {
-    let patches = request.origins.iter().map(|origin| Patch::new(level, *origin, request.width, request.height));
+fn place(slide: &Slide, level: &Level, layout: &Layout) -> Result<Vec<Placement>, Error> {
+    let patches = layout.origins.iter().map(|origin| Patch::new(level, *origin, layout.width, layout.height));
     let patches: Vec<Patch> = patches.collect();
     let count = patches.iter().fold(0u64, |count, patch| count.saturating_add(patch.grid().count()));
     if count > slide.limits().placements {

@@ -1,6 +1,33 @@
 //! What is asked for, and what comes back.
 
-use crate::PatchError;
+use crate::{
+    PatchError,
+    codec::{Color, PixelFormat},
+};
+
+/// What a patch shows where the slide has nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Background {
+    /// White; pixels are RGB, and what is not opaque is laid on white.
+    #[default]
+    White,
+    /// Transparent; pixels are RGBA with straight alpha.
+    Transparent,
+}
+
+impl Background {
+    /// Bytes of a pixel: 3 or 4.
+    pub fn pixel_bytes(self) -> usize {
+        self.format().bytes()
+    }
+
+    pub(crate) fn format(self) -> PixelFormat {
+        match self {
+            Self::White => PixelFormat::Rgb,
+            Self::Transparent => PixelFormat::Rgba,
+        }
+    }
+}
 
 /// Patches of one size from one level of one slide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +49,14 @@ pub struct PatchRequest {
 /// The pixels of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Patches {
-    /// `n · height · width · 3` bytes: RGB, u8, patch after patch in the order of the origins, rows top to bottom. What
-    /// lies outside the slide, or in a tile that the file leaves out, is white; so is a patch that has an error.
+    /// `n · height · width · c` bytes: u8, patch after patch in the order of the origins, rows top to bottom; c is 3 (RGB)
+    /// on white and 4 (RGBA, straight alpha) on transparency. A patch that has an error is all background.
     pub pixels: Vec<u8>,
     /// Index and error of each patch that could not be read, ascending by index; at most one a patch.
     pub errors: Vec<(usize, PatchError)>,
+}
+
+/// RGB of RGBA pixels with straight alpha, laid on white.
+pub(super) fn lay_on_white(pixels: &[u8]) -> Vec<u8> {
+    pixels.chunks_exact(4).flat_map(|pixel| Color::Rgba.on_white(pixel)).collect()
 }

@@ -13,4 +13,4 @@ mod values;
 mod walk;
 
 pub(crate) use directory::Directory;
-pub(crate) use walk::{Step, Tiff, Walker};
+pub(crate) use walk::{Step, Tiff, Walker, Wanted};

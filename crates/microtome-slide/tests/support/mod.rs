@@ -51,7 +51,8 @@ pub async fn open_in(store: Arc<dyn ObjectStore>, limits: &Limits) -> Result<Sli
 }
 
 pub fn request(level: u32, size: (u32, u32), origins: &[(i64, i64)]) -> PatchRequest {
-    PatchRequest { level, width: size.0, height: size.1, origins: origins.to_vec(), gap_bytes: 0 }
+    let (width, height) = size;
+    PatchRequest { level, width, height, origins: origins.to_vec(), gap_bytes: 0 }
 }
 
 /// Reads patches that must all be there.

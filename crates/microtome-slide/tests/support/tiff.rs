@@ -24,11 +24,13 @@ pub struct Writer {
     pub out: Vec<u8>,
     /// Where the offset of the next directory goes.
     link: usize,
+    /// How far from the end the last directory's link lies.
+    behind: usize,
 }
 
 impl Writer {
     pub fn new(kind: Kind) -> Self {
-        let mut writer = Self { kind, out: Vec::new(), link: 0 };
+        let mut writer = Self { kind, out: Vec::new(), link: 0, behind: 0 };
         writer.out.extend(if kind.big_endian { b"MM" } else { b"II" });
         writer.int(if kind.big_tiff { 43 } else { 42 }, 2);
         if kind.big_tiff {
@@ -85,9 +87,16 @@ impl Writer {
 
     /// Appends a directory with its values directly behind it, and links it.
     pub fn directory(&mut self, entries: &[(u16, Value)]) {
+        let link = self.link;
+        let offset = self.sub_directory(entries);
+        self.link = self.out.len() - self.behind;
+        self.patch(link, offset, self.offset_bytes());
+    }
+
+    /// Appends a directory that no other links to; returns where it lies.
+    pub fn sub_directory(&mut self, entries: &[(u16, Value)]) -> u64 {
         self.out.resize(self.out.len().next_multiple_of(2), 0);
-        let (offset, link) = (self.out.len(), self.link);
-        self.patch(link, offset as u64, self.offset_bytes());
+        let offset = self.out.len();
         let (count, entry) = if self.kind.big_tiff { (8, 20) } else { (2, 12) };
         let mut values = Vec::new();
         let base = offset + count + entries.len() * entry + self.offset_bytes();
@@ -105,9 +114,10 @@ impl Writer {
                 values.extend(bytes);
             }
         }
-        self.link = self.out.len();
+        self.behind = values.len() + self.offset_bytes();
         self.int(0, self.offset_bytes());
         self.out.extend(values);
+        offset as u64
     }
 }
 
@@ -118,6 +128,11 @@ pub struct Level {
     pub tile: (u32, u32),
     pub compression: u16,
     pub photometric: u16,
+    /// Samples of a pixel, and what the fourth is.
+    pub samples: u16,
+    pub extra: Option<u16>,
+    pub bits: u16,
+    pub predictor: u16,
     pub tables: Vec<u8>,
     pub description: String,
 }
@@ -125,7 +140,9 @@ pub struct Level {
 /// An Aperio level of uncompressed RGB.
 pub fn raw_level(size: (u32, u32), tile: (u32, u32)) -> Level {
     let description = "Aperio Image Library v1\r\nx|AppMag = 20|MPP = 0.4990".to_owned();
-    Level { size, tile, compression: 1, photometric: 2, tables: Vec::new(), description }
+    let (compression, photometric, samples, bits, predictor) = (1, 2, 3, 8, 1);
+    let (extra, tables) = (None, Vec::new());
+    Level { size, tile, compression, photometric, samples, extra, bits, predictor, tables, description }
 }
 
 impl Level {
@@ -144,16 +161,20 @@ impl Level {
             (254, Value::Long(vec![u32::from(reduced)])),
             (256, Value::Long(vec![self.size.0])),
             (257, Value::Long(vec![self.size.1])),
-            (258, Value::Short(vec![8, 8, 8])),
+            (258, Value::Short(vec![self.bits; usize::from(self.samples)])),
             (259, Value::Short(vec![self.compression])),
             (262, Value::Short(vec![self.photometric])),
             (270, Value::Text(self.description.clone())),
-            (277, Value::Short(vec![3])),
+            (277, Value::Short(vec![self.samples])),
             (322, Value::Long(vec![self.tile.0])),
             (323, Value::Long(vec![self.tile.1])),
             (324, offsets),
             (325, Value::Long(counts)),
         ];
+        if self.predictor != 1 {
+            entries.push((317, Value::Short(vec![self.predictor])));
+        }
+        entries.extend(self.extra.map(|extra| (338, Value::Short(vec![extra]))));
         if !self.tables.is_empty() {
             entries.push((347, Value::Bytes(self.tables.clone())));
         }
@@ -162,14 +183,24 @@ impl Level {
 
     /// Writes the tiles, then their directory.
     pub fn write(&self, writer: &mut Writer, reduced: bool, tile: impl Fn(usize) -> Vec<u8>) {
+        let entries = self.write_tiles(writer, reduced, tile);
+        writer.directory(&entries);
+    }
+
+    /// Writes the tiles; returns the entries of their directory.
+    pub fn write_tiles(
+        &self,
+        writer: &mut Writer,
+        reduced: bool,
+        tile: impl Fn(usize) -> Vec<u8>,
+    ) -> Vec<(u16, Value)> {
         let (mut offsets, mut counts) = (Vec::new(), Vec::new());
         for number in 0..self.tiles() {
             let bytes = tile(number);
             counts.push(bytes.len() as u32);
             offsets.push(writer.data(&bytes));
         }
-        let entries = self.entries(reduced, offsets, counts, writer.kind);
-        writer.directory(&entries);
+        self.entries(reduced, offsets, counts, writer.kind)
     }
 }
 

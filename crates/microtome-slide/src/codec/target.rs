@@ -1,0 +1,98 @@
+//! Where decoded pixels go: a region of a tile, written as RGB on white or as RGBA.
+
+use super::color::{Color, ycbcr_to_rgb};
+
+/// A rectangle of a tile, in pixels; lies in the tile and is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) x: u32,
+    pub(crate) y: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl Region {
+    /// The smallest region that holds both.
+    pub(crate) fn union(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Self { x, y, width: right - x, height: bottom - y }
+    }
+}
+
+/// What a target's pixels are: interleaved samples of 8 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PixelFormat {
+    /// What is not opaque is laid on white.
+    Rgb,
+    /// Straight alpha, last.
+    Rgba,
+}
+
+impl PixelFormat {
+    /// Bytes of a pixel.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Rgb => 3,
+            Self::Rgba => 4,
+        }
+    }
+
+    /// The sample that the background is made of: white, or transparent black.
+    pub(crate) fn background(self) -> u8 {
+        match self {
+            Self::Rgb => 255,
+            Self::Rgba => 0,
+        }
+    }
+}
+
+/// Where the wanted region goes.
+pub(crate) struct Target<'a> {
+    /// The wanted part of the tile.
+    pub(crate) region: Region,
+    /// Starts at the region's first pixel; rows are `stride` bytes apart.
+    pub(crate) pixels: &'a mut [u8],
+    pub(crate) stride: usize,
+    pub(crate) format: PixelFormat,
+}
+
+impl Target<'_> {
+    /// The region's rows in the target, top to bottom.
+    pub(crate) fn rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let length = self.region.width as usize * self.format.bytes();
+        self.pixels.chunks_mut(self.stride.max(1)).take(self.region.height as usize).map(move |row| &mut row[..length])
+    }
+
+    /// Cuts the region out of the samples of a whole tile that is `tile_width` wide.
+    pub(crate) fn put(&mut self, tile: &[u8], tile_width: u32, color: Color) {
+        let Region { x, y, width, .. } = self.region;
+        let (format, samples) = (self.format, color.samples());
+        let (left, length) = (x as usize * samples, width as usize * samples);
+        let source = tile.chunks_exact(tile_width as usize * samples).skip(y as usize);
+        for (to, from) in self.rows().zip(source) {
+            put_row(&from[left..left + length], to, (color, format));
+        }
+    }
+}
+
+fn put_row(from: &[u8], to: &mut [u8], (color, format): (Color, PixelFormat)) {
+    match (color, format) {
+        (Color::Rgb, PixelFormat::Rgb) => to.copy_from_slice(from),
+        (Color::YCbCr, PixelFormat::Rgb) => {
+            to.copy_from_slice(from);
+            to.chunks_exact_mut(3).for_each(ycbcr_to_rgb);
+        }
+        (color, PixelFormat::Rgb) => {
+            for (from, to) in from.chunks_exact(color.samples()).zip(to.chunks_exact_mut(3)) {
+                to.copy_from_slice(&color.on_white(from));
+            }
+        }
+        (color, PixelFormat::Rgba) => {
+            for (from, to) in from.chunks_exact(color.samples()).zip(to.chunks_exact_mut(4)) {
+                to.copy_from_slice(&color.straight(from));
+            }
+        }
+    }
+}
