@@ -54,10 +54,9 @@ async fn a_job_streams_what_the_embedded_run_streams() {
     let served = std::fs::read_to_string(variable("AZURITE_LOG")).unwrap();
     let reads: Vec<&str> =
         served.lines().filter(|line| line.contains("\"GET ") && line.contains("CMU-1-Small")).collect();
-    assert!(
-        !reads.is_empty() && reads.iter().all(|line| line.contains("\" 206 ")),
-        "the slide is read by ranges alone"
-    );
+    // A worker that is killed leaves requests without a status; 200 would be the whole slide.
+    let with = |status: &str| reads.iter().filter(|line| line.contains(status)).count();
+    assert!(with("\" 206 ") > 0 && with("\" 200 ") == 0, "{reads:#?}");
 
     let first = log.lines().find_map(|line| line.strip_prefix("first batch at ")).unwrap();
     let first: f64 = first.parse().unwrap();
