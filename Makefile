@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# Build results live outside the clone, so that a fresh clone is warm. Cargo and tests/cluster/build decide by content and
-# time stamps what is stale; deleting the directory is always safe.
+# Build results live outside the clone, so that a fresh clone is warm. Cargo, tests/setup and tests/cluster/build decide what
+# of them is stale; deleting the directory is always safe.
 export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
 export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
 release := $(CARGO_TARGET_DIR)/release
