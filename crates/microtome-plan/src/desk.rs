@@ -12,7 +12,7 @@ use crate::credit::Credit;
 use crate::lease::{Failed, Grant, LeaseId, Leases, WorkerId};
 use crate::plan::{Plan, Seat, Work, Works};
 use crate::selection::Selection;
-use crate::shape::{BudgetError, Shape};
+use crate::shape::BudgetError;
 
 /// Work of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +94,6 @@ impl<P> Desk<P> {
         &self.selection
     }
 
-    /// Lanes, blocks and windows.
-    pub fn shape(&self) -> &Shape {
-        &self.seat.shape
-    }
-
     /// The place of the next batch, to go on from.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint::new(&self.selection, &self.seat, self.cursor)
@@ -122,11 +117,6 @@ impl<P> Desk<P> {
     /// Takes back leases that hang. Returns how many.
     pub fn expire(&mut self, now_ms: u64) -> usize {
         self.leases.expire(now_ms)
-    }
-
-    /// Workers that are connected.
-    pub fn workers(&self) -> usize {
-        self.leases.workers()
     }
 
     /// Bytes held.

@@ -155,11 +155,6 @@ impl<W: Clone> Leases<W> {
         self.waiting.is_empty() && self.out.is_empty()
     }
 
-    /// Workers that are connected.
-    pub fn workers(&self) -> usize {
-        self.sessions.len()
-    }
-
     fn take_out(&mut self, lease: LeaseId, attempt: u32) -> Option<Entry<W>> {
         if self.out.get(&lease)?.entry.attempts != attempt {
             return None;

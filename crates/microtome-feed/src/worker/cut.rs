@@ -1,5 +1,6 @@
 //! Cutting: fetches a lease's tiles, decodes them, and sends the patches in parts.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,8 +26,7 @@ pub(super) async fn cut(
     work: &CutPatches,
     outbox: &Outbox,
 ) -> Result<Done, Refusal> {
-    let url = SlideUrl::parse(&work.url)
-        .map_err(|error| Refusal { category: "InvalidUrl".to_owned(), reason: error.to_string() })?;
+    let url = SlideUrl::parse(&work.url).map_err(|error| Refusal::new("InvalidUrl", &error))?;
     let etag = (!work.etag.is_empty()).then_some(work.etag.as_str());
     let began = Instant::now();
     let (slide, opened) = worker.slides.get(&url, &worker.limits, etag).await?;
@@ -37,7 +37,7 @@ pub(super) async fn cut(
     let patch_bytes = work.size as usize * work.size as usize * 3;
     // The permit goes with the decoding: so many decode, the others fetch.
     let queued = Instant::now();
-    let permit = std::sync::Arc::clone(&worker.decoders).acquire_owned().await;
+    let permit = Arc::clone(&worker.decoders).acquire_owned().await;
     let queue = queued.elapsed();
     let cut = tokio::task::spawn_blocking(move || {
         let _permit = permit;

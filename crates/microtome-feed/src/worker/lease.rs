@@ -14,8 +14,15 @@ pub(super) struct Refusal {
     pub(super) reason: String,
 }
 
+impl Refusal {
+    /// For an error that says in one line what is wrong.
+    pub(super) fn new(category: &str, error: &dyn std::error::Error) -> Self {
+        Self { category: category.to_owned(), reason: error.to_string() }
+    }
+}
+
 impl From<microtome_slide::Error> for Refusal {
     fn from(error: microtome_slide::Error) -> Self {
-        Self { category: error.category().to_owned(), reason: error.to_string() }
+        Self::new(error.category(), &error)
     }
 }

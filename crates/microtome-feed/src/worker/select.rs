@@ -13,7 +13,7 @@ use crate::wire::feed::{SelectSlide, Selected, Spent};
 /// Does one lease.
 pub(super) async fn select(worker: &Worker, lease: (u64, u32), work: SelectSlide) -> Result<Selected, Refusal> {
     let recipe = recipe(&work.dataset)?;
-    let url = SlideUrl::parse(&work.url).map_err(|error| refusal("InvalidUrl", &error))?;
+    let url = SlideUrl::parse(&work.url).map_err(|error| Refusal::new("InvalidUrl", &error))?;
     let began = Instant::now();
     let slide = worker.slides.open(&url, &worker.limits).await?;
     let usage = slide.usage();
@@ -25,7 +25,7 @@ pub(super) async fn select(worker: &Worker, lease: (u64, u32), work: SelectSlide
     };
     let info = slide.info();
     let facts = facts(&recipe, &work, info)?;
-    let chosen = coordinates(&recipe, &facts).map_err(|error| refusal(error.category(), &error))?;
+    let chosen = coordinates(&recipe, &facts).map_err(|error| Refusal::new(error.category(), &error))?;
     Ok(Selected {
         lease: lease.0,
         attempt: lease.1,
@@ -39,8 +39,8 @@ pub(super) async fn select(worker: &Worker, lease: (u64, u32), work: SelectSlide
 }
 
 fn recipe(dataset: &[u8]) -> Result<Recipe, Refusal> {
-    let dataset: Dataset = serde_json::from_slice(dataset).map_err(|error| refusal("Protocol", &error))?;
-    dataset.recipe().map_err(|error| refusal(error.category(), &error))
+    let dataset: Dataset = serde_json::from_slice(dataset).map_err(|error| Refusal::new("Protocol", &error))?;
+    dataset.recipe().map_err(|error| Refusal::new(error.category(), &error))
 }
 
 fn facts(recipe: &Recipe, work: &SelectSlide, info: &SlideInfo) -> Result<SlideFacts, Refusal> {
@@ -56,8 +56,4 @@ fn facts(recipe: &Recipe, work: &SelectSlide, info: &SlideInfo) -> Result<SlideF
         level_height: level.height.into(),
         downsample: level.downsample,
     })
-}
-
-fn refusal(category: &str, error: &dyn std::error::Error) -> Refusal {
-    Refusal { category: category.to_owned(), reason: error.to_string() }
 }

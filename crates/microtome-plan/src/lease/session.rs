@@ -24,10 +24,6 @@ impl Sessions {
         self.0.remove(&worker);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Somebody with a free slot: first who has the slide open, then who has the most slots free, then the oldest.
     pub(super) fn pick(&self, slide: u32) -> Option<WorkerId> {
         self.0
