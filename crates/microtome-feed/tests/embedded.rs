@@ -10,7 +10,7 @@ use microtome_feed::error::FeedError;
 use microtome_feed::head::{self, Head};
 use microtome_feed::job::Job;
 use microtome_feed::{engine, head::Patch};
-use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Slide, SlideUrl, Stores};
+use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Scale, Slide, SlideUrl, Stores};
 use serde_json::json;
 
 const SLIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/CMU-1-Small-Region.svs");
@@ -82,8 +82,13 @@ async fn every_patch_holds_the_slides_pixels() {
     let slide = Slide::open(&Stores::from_env(), &SlideUrl::parse(SLIDE).unwrap(), &Limits::default()).await.unwrap();
     for patch in outcome.patches.iter().step_by(17) {
         let origin = (i64::from(patch.coordinate.x), i64::from(patch.coordinate.y));
-        let request =
-            PatchRequest { level: 0, width: 224, height: 224, origins: vec![origin], gap_bytes: GAP_RANDOM_BYTES };
+        let request = PatchRequest {
+            scale: Scale::Level(0),
+            width: 224,
+            height: 224,
+            origins: vec![origin],
+            gap_bytes: GAP_RANDOM_BYTES,
+        };
         assert!(slide.read_patches(&request).await.unwrap().pixels == patch.pixels, "patch at {origin:?}");
     }
 }

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Slide, SlideUrl, Stores};
+use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Scale, Slide, SlideUrl, Stores};
 
 const SIZE: u32 = 256;
 /// As many patches as a lease of the feed holds.
@@ -57,7 +57,13 @@ async fn codec(slide: &Slide, places: &[(i64, i64)]) -> Result<(), Box<dyn Error
 }
 
 fn request(origins: &[(i64, i64)]) -> PatchRequest {
-    PatchRequest { level: 0, width: SIZE, height: SIZE, origins: origins.to_vec(), gap_bytes: GAP_RANDOM_BYTES }
+    PatchRequest {
+        scale: Scale::Level(0),
+        width: SIZE,
+        height: SIZE,
+        origins: origins.to_vec(),
+        gap_bytes: GAP_RANDOM_BYTES,
+    }
 }
 
 fn report(reader: &str, pattern: &str, patches: usize, began: Instant) {

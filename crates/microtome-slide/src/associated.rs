@@ -31,8 +31,8 @@ pub(crate) async fn read(slide: &Slide, directory: u32) -> Result<AssociatedImag
     let level = Level::read_strips(&tiff, found).map_err(|fault| Error::slide(slide.url(), fault))?;
     let (width, height) = (level.width, level.height);
     let format = Background::White.format();
-    let layout = Layout { width, height, origins: vec![(0, 0)], gap_bytes: crate::GAP_SCAN_BYTES, format };
-    let plan = ReadPlan::lay(slide, &Arc::new(level), &layout)?;
+    let layout = Layout { width, height, origins: vec![(0, 0)], format };
+    let plan = ReadPlan::lay(slide, &Arc::new(level), &layout, crate::GAP_SCAN_BYTES)?;
     let pixels = read_one(slide, &plan).await?;
     Ok(AssociatedImage { width, height, pixels })
 }

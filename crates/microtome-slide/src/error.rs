@@ -23,6 +23,14 @@ pub enum Error {
         /// What is wrong with the request.
         what: String,
     },
+    /// A scale in micrometres, of a slide that does not say its own.
+    #[error(
+        "{url} does not say its resolution, and a scale in micrometres per pixel needs it; the manifest may give the mpp"
+    )]
+    NoMpp {
+        /// The slide.
+        url: SlideUrl,
+    },
     /// The blob was replaced since it was opened, or is not the one that was pinned.
     #[error("{url} has changed since it was pinned: ETag {pinned} became {found}")]
     Changed {
@@ -70,11 +78,12 @@ impl Error {
     }
 
     /// The class of the error, shared by event, log and metric: `NotASlide`, `Unsupported`, `Truncated`, `Malformed`,
-    /// `Limit`, `Request`, `Changed`, `Denied`, `NotFound` or `Storage`.
+    /// `Limit`, `Request`, `NoMpp`, `Changed`, `Denied`, `NotFound` or `Storage`.
     pub fn category(&self) -> &'static str {
         match self {
             Self::Slide { fault, .. } => fault.kind.category(),
             Self::Request { .. } => "Request",
+            Self::NoMpp { .. } => "NoMpp",
             Self::Changed { .. } => "Changed",
             Self::Denied { .. } => "Denied",
             Self::NotFound { .. } => "NotFound",
@@ -87,6 +96,7 @@ impl Error {
         match self {
             Self::Slide { url, .. }
             | Self::Request { url, .. }
+            | Self::NoMpp { url }
             | Self::Changed { url, .. }
             | Self::Denied { url, .. }
             | Self::NotFound { url, .. }

@@ -30,7 +30,9 @@ pub use fault::{Fault, FaultKind, Place};
 pub use info::{LevelInfo, SlideInfo};
 pub use limits::Limits;
 pub use range::{Merged, merge};
-pub use read::{Background, Fetched, Mode, PatchRequest, Patches, PlannedTile, ReadPlan, RegionRequest, Scale};
+pub use read::{
+    Background, Downsample, Fetched, Mode, PatchRequest, Patches, PlannedTile, ReadPlan, RegionRequest, Scale,
+};
 pub use slide::Slide;
 pub use store::{Cause, RangeCache, Stores, Usage};
 pub use url::{SlideUrl, UrlError};

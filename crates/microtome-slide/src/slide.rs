@@ -5,8 +5,8 @@ use std::{fmt, ops::Range, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    AssociatedImage, Background, Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan, RegionRequest,
-    SlideInfo, SlideUrl, Stores, Usage, associated,
+    AssociatedImage, Background, Downsample, Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan,
+    RegionRequest, Scale, SlideInfo, SlideUrl, Stores, Usage, associated,
     formats::{self, Associated, Found, Level},
     quickhash, read,
     store::{Blob, Ends},
@@ -77,6 +77,15 @@ impl Slide {
         self.inner.blob.size()
     }
 
+    /// Level-0 pixels per pixel of what is read at a scale: the scale's own, or its level's where the two are within 3 %.
+    ///
+    /// # Errors
+    /// `NoMpp` for a scale in micrometres if the slide does not say its resolution, `Request` for a level that does not exist
+    /// or a scale that is not a positive number.
+    pub fn downsample(&self, scale: Scale) -> Result<Downsample, Error> {
+        read::downsample(self, scale)
+    }
+
     /// Requests and bytes spent on this slide so far, opening included.
     pub fn usage(&self) -> Usage {
         self.inner.blob.usage()
@@ -85,7 +94,7 @@ impl Slide {
     /// Plans a request for patches on white; pure.
     ///
     /// # Errors
-    /// `Request` for a level that does not exist or patches without pixels, `Limit` for more than the limits allow.
+    /// As [`Slide::downsample`], `Request` for patches without pixels, `Limit` for more than the limits allow.
     pub fn plan(&self, request: &PatchRequest) -> Result<ReadPlan, Error> {
         self.plan_on(request, Background::White)
     }
@@ -121,8 +130,7 @@ impl Slide {
     /// Reads one region as a picture; see [`RegionRequest`] for its pixels.
     ///
     /// # Errors
-    /// `Request` for a level that does not exist, a scale that is none or a resolution that the slide does not say; the
-    /// fault of a tile that cannot be read; else as [`Slide::plan`] and [`Slide::fetch`].
+    /// The fault of a tile that cannot be read; else as [`Slide::plan`] and [`Slide::fetch`].
     pub async fn read_region(&self, request: &RegionRequest) -> Result<Vec<u8>, Error> {
         read::read_region(self, request).await
     }

@@ -55,7 +55,7 @@ async fn far_outside_is_white() {
     let slide = open_bytes(raw_slide(CLASSIC, &[raw_level((60, 50), (16, 16))])).await.unwrap();
     let origins = [(i64::MAX, 0), (0, i64::MIN), (60, 0), (-4, -4)];
     let plan = slide.plan(&request(0, (4, 4), &origins)).unwrap();
-    assert!(plan.ranges().is_empty() && plan.tiles().is_empty());
+    assert!(plan.ranges().is_empty() && plan.tiles().count() == 0);
     assert_eq!(read(&slide, 0, (4, 4), &origins).await, vec![255; 4 * 4 * 4 * 3]);
 }
 
@@ -247,14 +247,14 @@ proptest! {
             let slide = open_bytes(raw_slide(CLASSIC, &[raw_level(size, tile)])).await.unwrap();
             slide.plan(&PatchRequest { gap_bytes, ..request(0, patch, &origins) }).unwrap()
         });
-        let numbers: Vec<u64> = plan.tiles().iter().map(|tile| tile.number).collect();
+        let numbers: Vec<u64> = plan.tiles().map(|tile| tile.number).collect();
         prop_assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
         for tile in plan.tiles() {
             let bytes = tile.bytes().unwrap();
             let covering = plan.ranges().iter().filter(|range| range.start <= bytes.start && bytes.end <= range.end);
             prop_assert_eq!(covering.count(), 1);
         }
-        let gaps = plan.tiles().len().saturating_sub(1) as u64 * gap_bytes;
+        let gaps = plan.tiles().count().saturating_sub(1) as u64 * gap_bytes;
         prop_assert!(plan.needed_bytes() <= plan.fetch_bytes() && plan.fetch_bytes() <= plan.needed_bytes() + gaps);
     }
 }

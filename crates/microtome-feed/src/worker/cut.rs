@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use microtome_slide::{GAP_RANDOM_BYTES, PatchRequest, Patches, SlideUrl};
+use microtome_slide::{GAP_RANDOM_BYTES, PatchRequest, Patches, Scale, SlideUrl};
 
 use super::Worker;
 use super::lease::{Outbox, Refusal};
@@ -65,7 +65,7 @@ pub(super) async fn cut(
 
 fn request(work: &CutPatches) -> PatchRequest {
     PatchRequest {
-        level: work.level,
+        scale: Scale::Level(work.level),
         width: work.size,
         height: work.size,
         origins: work.x.iter().zip(&work.y).map(|(x, y)| (i64::from(*x), i64::from(*y))).collect(),

@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     fetch::Fetched,
-    plan::{Placement, PlannedTile, ReadPlan},
+    laid::{Laid, Placement, PlannedTile},
+    plan::ReadPlan,
     request::Patches,
 };
 use crate::{
@@ -19,9 +20,9 @@ use crate::{
     formats::Level,
 };
 
-/// What the decoding of one plan works with.
+/// What the decoding of laid patches works with.
 struct Decoder<'a> {
-    plan: &'a ReadPlan,
+    laid: &'a Laid,
     fetched: &'a Fetched,
     scratch: Scratch,
     /// Pixels of a tile that several patches share.
@@ -32,9 +33,23 @@ struct Decoder<'a> {
 type Faults = BTreeMap<usize, Fault>;
 
 pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
-    let (mut pixels, faults) = decode_part(plan, fetched);
+    let size = plan.patch_bytes();
+    let mut pixels = vec![plan.format().background(); plan.patch_count() * size];
+    let mut faults = Faults::new();
+    for part in plan.parts() {
+        let found = match plan.resampler() {
+            None => decode_laid(&part.laid, fetched, &mut pixels),
+            Some(resampler) => {
+                let (source, found) = decode_anew(&part.laid, fetched);
+                for (source, patch) in source.chunks_exact(part.laid.patch_bytes()).zip(&part.patches) {
+                    resampler.run(source, &mut pixels[patch * size..(patch + 1) * size]);
+                }
+                found
+            }
+        };
+        faults.extend(found.into_iter().map(|(patch, fault)| (part.patches[patch], fault)));
+    }
     for patch in faults.keys() {
-        let size = plan.patch_bytes();
         pixels[patch * size..(patch + 1) * size].fill(plan.format().background());
     }
     let url = plan.slide().url();
@@ -42,39 +57,45 @@ pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
     Patches { pixels, errors: faults.into_iter().map(|(patch, fault)| (patch, error(fault))).collect() }
 }
 
-/// Decodes a plan, or the part of one that fills its holes.
-fn decode_part(plan: &ReadPlan, fetched: &Fetched) -> (Vec<u8>, Faults) {
-    let mut pixels = vec![plan.format().background(); plan.patch_count() * plan.patch_bytes()];
-    let mut faults = fill(plan, fetched, &mut pixels);
-    let mut decoder = Decoder { plan, fetched, scratch: Scratch::default(), shared: Vec::new() };
-    for tile in plan.tiles() {
-        if let Err(fault) = decoder.place(tile, &mut pixels) {
-            blame(plan, tile, &fault, &mut faults);
-        }
-    }
+/// Decodes laid patches into a buffer of their own.
+fn decode_anew(laid: &Laid, fetched: &Fetched) -> (Vec<u8>, Faults) {
+    let mut pixels = vec![laid.format().background(); laid.patches() * laid.patch_bytes()];
+    let faults = decode_laid(laid, fetched, &mut pixels);
     (pixels, faults)
 }
 
-/// Makes the tiles that are left out and places them.
-fn fill(plan: &ReadPlan, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
-    let mut faults = Faults::new();
-    let Some(fill) = plan.fill() else { return faults };
-    let (finer, finer_faults) = decode_part(&fill.plan, fetched);
-    for (index, samples) in fill.tiles(&finer) {
-        for placement in plan.tiles().get(index).map_or(&[][..], |tile| plan.placements(tile)) {
-            target(plan, placement, pixels).put(&samples, plan.level().layout.width, Color::Rgba);
-        }
-    }
-    for (patch, fault) in finer_faults {
-        if let Some(tile) = fill.tile_of(patch).and_then(|tile| plan.tiles().get(tile)) {
-            blame(plan, tile, &fault, &mut faults);
+/// Decodes laid patches into pixels that are all background.
+fn decode_laid(laid: &Laid, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
+    let mut faults = fill(laid, fetched, pixels);
+    let mut decoder = Decoder { laid, fetched, scratch: Scratch::default(), shared: Vec::new() };
+    for tile in laid.tiles() {
+        if let Err(fault) = decoder.place(tile, pixels) {
+            blame(laid, tile, &fault, &mut faults);
         }
     }
     faults
 }
 
-fn blame(plan: &ReadPlan, tile: &PlannedTile, fault: &Fault, faults: &mut Faults) {
-    for placement in plan.placements(tile) {
+/// Makes the tiles that are left out and places them.
+fn fill(laid: &Laid, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
+    let mut faults = Faults::new();
+    let Some(fill) = laid.fill() else { return faults };
+    let (finer, finer_faults) = decode_anew(&fill.laid, fetched);
+    for (index, samples) in fill.tiles(&finer) {
+        for placement in laid.tiles().get(index).map_or(&[][..], |tile| laid.placements(tile)) {
+            target(laid, placement, pixels).put(&samples, laid.level().layout.width, Color::Rgba);
+        }
+    }
+    for (patch, fault) in finer_faults {
+        if let Some(tile) = fill.tile_of(patch).and_then(|tile| laid.tiles().get(tile)) {
+            blame(laid, tile, &fault, &mut faults);
+        }
+    }
+    faults
+}
+
+fn blame(laid: &Laid, tile: &PlannedTile, fault: &Fault, faults: &mut Faults) {
+    for placement in laid.placements(tile) {
         faults.entry(placement.patch).or_insert_with(|| fault.clone());
     }
 }
@@ -83,10 +104,10 @@ impl Decoder<'_> {
     /// Decodes one tile and puts its pieces into their patches.
     fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
         let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
-        match self.plan.placements(tile) {
+        match self.laid.placements(tile) {
             [] => Ok(()),
             [only] => {
-                let target = target(self.plan, only, pixels);
+                let target = target(self.laid, only, pixels);
                 self.decode(tile, bytes, target)
             }
             several => self.decode_shared(tile, bytes, several, pixels),
@@ -102,7 +123,7 @@ impl Decoder<'_> {
     ) -> Result<(), Fault> {
         let regions = placements.iter().map(|placement| placement.region);
         let Some(region) = regions.reduce(|one, other| one.union(other)) else { return Ok(()) };
-        let format = self.plan.format();
+        let format = self.laid.format();
         let stride = region.width as usize * format.bytes();
         let mut shared = std::mem::take(&mut self.shared);
         shared.resize(stride * region.height as usize, 0);
@@ -112,7 +133,7 @@ impl Decoder<'_> {
                 let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
                 let source = shared.chunks_exact(stride).skip(top as usize);
                 let (left, length) = (left as usize * format.bytes(), placement.region.width as usize * format.bytes());
-                for (to, from) in target(self.plan, placement, pixels).rows().zip(source) {
+                for (to, from) in target(self.laid, placement, pixels).rows().zip(source) {
                     to.copy_from_slice(&from[left..left + length]);
                 }
             }
@@ -122,9 +143,9 @@ impl Decoder<'_> {
     }
 
     fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
-        let level = self.plan.level();
+        let level = self.laid.level();
         let Level { codec, tables, directory, .. } = level;
-        let scans = self.plan.slide().limits().scans;
+        let scans = self.laid.slide().limits().scans;
         let encoded = EncodedTile { bytes, tables, layout: level.layout_of(tile.number), scans };
         let scratch = &mut self.scratch;
         // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
@@ -141,10 +162,10 @@ impl Decoder<'_> {
 }
 
 /// The part of its patch that a placement fills.
-fn target<'a>(plan: &ReadPlan, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
-    let stride = plan.stride();
-    let format = plan.format();
+fn target<'a>(laid: &Laid, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
+    let stride = laid.stride();
+    let format = laid.format();
     let left = placement.x as usize * format.bytes();
-    let start = placement.patch * plan.patch_bytes() + placement.y as usize * stride + left;
+    let start = placement.patch * laid.patch_bytes() + placement.y as usize * stride + left;
     Target { region: placement.region, pixels: &mut pixels[start..], stride, format }
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     decode,
-    plan::{PlannedTile, ReadPlan, TileBytes},
+    laid::{PlannedTile, TileBytes},
+    plan::ReadPlan,
     request::Patches,
 };
 use crate::{Fault, Usage};

@@ -2,15 +2,15 @@
 
 use super::{
     geometry::Ratio,
-    plan::{Layout, PlannedTile, ReadPlan},
-    resample::{Picture, Span, resample},
+    laid::{Laid, Layout, PlannedTile},
+    resample::{Resampler, Span},
 };
 use crate::{Error, Slide, codec::PixelFormat, formats::Level};
 
 /// How the holes of a plan are filled: patches of the finer level, one for each hole.
 #[derive(Debug, Clone)]
 pub(super) struct Fill {
-    pub(super) plan: ReadPlan,
+    pub(super) laid: Laid,
     holes: Vec<Hole>,
 }
 
@@ -26,12 +26,7 @@ struct Hole {
 
 impl Fill {
     /// Plans the tiles that `tiles` says are left out; `None` if there are none, or nothing to make them from.
-    pub(super) fn plan(
-        slide: &Slide,
-        level: &Level,
-        tiles: &[PlannedTile],
-        gap_bytes: u64,
-    ) -> Result<Option<Self>, Error> {
+    pub(super) fn plan(slide: &Slide, level: &Level, tiles: &[PlannedTile]) -> Result<Option<Self>, Error> {
         let Some(finer) = level.finer.and_then(|finer| slide.level(finer)) else { return Ok(None) };
         let across = Ratio::new(finer.width, level.width, level.layout.width);
         let down = Ratio::new(finer.height, level.height, level.layout.height);
@@ -46,16 +41,16 @@ impl Fill {
             return Ok(None);
         }
         let (width, height) = (across.patch(), down.patch());
-        let layout = Layout { width, height, origins, gap_bytes, format: PixelFormat::Rgba };
-        Ok(Some(Self { plan: ReadPlan::lay(slide, finer, &layout)?, holes }))
+        let layout = Layout { width, height, origins, format: PixelFormat::Rgba };
+        Ok(Some(Self { laid: Laid::new(slide, finer, &layout)?, holes }))
     }
 
     /// Index in the plan and pixels (RGBA, straight alpha) of each tile, from the patches of the finer level.
     pub(super) fn tiles<'a>(&'a self, patches: &'a [u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
-        let (width, height) = self.plan.size();
-        let each = patches.chunks_exact(self.plan.patch_bytes());
+        let size = self.laid.size();
+        let each = patches.chunks_exact(self.laid.patch_bytes());
         self.holes.iter().zip(each).map(move |(hole, pixels)| {
-            (hole.tile, resample(&Picture { pixels, width, height }, hole.across, hole.down))
+            (hole.tile, Resampler::new(size, PixelFormat::Rgba, (hole.across, hole.down)).picture(pixels))
         })
     }
 

@@ -3,73 +3,44 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    fill::Fill,
-    geometry::{Patch, Piece, level_origin},
+    geometry::level_origin,
+    laid::{Laid, Layout, PlannedTile, over_limit},
     request::{Background, PatchRequest},
+    resample::{Resampler, Span},
+    scale::Sampling,
 };
 use crate::{
-    Error, Fault, Slide,
-    codec::{PixelFormat, Region},
+    Error, Slide,
+    codec::PixelFormat,
     formats::Level,
     range::{LONGEST_RANGE_BYTES, merge},
 };
+
+/// Pixels that are held at once of what is resampled, in bytes: some dozen patches of twice the scale, so that few tiles lie
+/// in two parts.
+const PART_BYTES: u64 = 32 << 20;
 
 /// What will be fetched and decoded for a request. Holds the slide, so that it can be decoded on any thread.
 #[derive(Debug, Clone)]
 pub struct ReadPlan {
     slide: Slide,
-    level: Arc<Level>,
     format: PixelFormat,
     width: u32,
     height: u32,
     patches: usize,
     gap_bytes: u64,
     ranges: Vec<Range<u64>>,
-    tiles: Vec<PlannedTile>,
-    placements: Vec<Placement>,
-    /// Where the tiles that the file leaves out come from; its ranges are among this plan's.
-    fill: Option<Box<Fill>>,
+    parts: Vec<Part>,
+    /// Makes patches of what the parts show; without it, that is the patches.
+    resampler: Option<Arc<Resampler>>,
 }
 
-/// Patches of one size laid on a level, in the level's own pixels.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) origins: Vec<(i64, i64)>,
-    pub(crate) gap_bytes: u64,
-    pub(crate) format: PixelFormat,
-}
-
-/// One tile that a plan needs; each tile of a plan is different.
+/// Some of a plan's patches, decoded together. Parts come one after the other.
 #[derive(Debug, Clone)]
-pub struct PlannedTile {
-    /// Number of the tile in its level, row by row from 0.
-    pub number: u64,
-    pub(super) bytes: TileBytes,
-    /// Its pieces, in the plan's placements.
-    pub(super) placements: Range<usize>,
-}
-
-/// Where the bytes of a tile come from.
-#[derive(Debug, Clone)]
-pub(super) enum TileBytes {
-    /// The file leaves the tile out.
-    Missing,
-    /// What is wrong with its entry in the index.
-    Bad(Fault),
-    /// These bytes of the blob.
-    At(Range<u64>),
-}
-
-/// One piece of a tile in one patch.
-#[derive(Debug, Clone)]
-pub(super) struct Placement {
-    tile: u64,
-    pub(super) patch: usize,
-    pub(super) region: Region,
-    pub(super) x: u32,
-    pub(super) y: u32,
+pub(super) struct Part {
+    pub(super) laid: Laid,
+    /// Numbers of its patches in the plan.
+    pub(super) patches: Vec<usize>,
 }
 
 impl ReadPlan {
@@ -78,9 +49,9 @@ impl ReadPlan {
         &self.ranges
     }
 
-    /// The tiles to decode, each once.
-    pub fn tiles(&self) -> &[PlannedTile] {
-        &self.tiles
+    /// The tiles to decode. Each comes once, but where patches are resampled, one of two parts of the plan comes twice.
+    pub fn tiles(&self) -> impl Iterator<Item = &PlannedTile> {
+        self.parts.iter().flat_map(|part| part.laid.tiles())
     }
 
     /// Number of patches.
@@ -90,24 +61,27 @@ impl ReadPlan {
 
     /// Bytes of one decoded patch: `height · width`, times 3 on white and 4 on transparency.
     pub fn patch_bytes(&self) -> usize {
-        self.height as usize * self.stride()
+        self.height as usize * self.width as usize * self.format.bytes()
     }
 
     /// Bytes that the fetch will transfer.
     pub fn fetch_bytes(&self) -> u64 {
-        self.ranges.iter().map(|range| range.end - range.start).sum()
+        length(&self.ranges)
     }
 
     /// Bytes of the tiles themselves: what a fetch without gaps would transfer.
     pub fn needed_bytes(&self) -> u64 {
-        let own: u64 = self.tiles.iter().filter_map(PlannedTile::bytes).map(|bytes| bytes.end - bytes.start).sum();
-        own + self.fill.as_ref().map_or(0, |fill| fill.plan.needed_bytes())
+        length(&self.wanted())
     }
 
-    /// Where the tiles lie in the blob, those that fill holes too.
+    /// Where the tiles lie in the blob, those that fill holes too; each tile once.
     pub(crate) fn wanted(&self) -> Vec<Range<u64>> {
-        let own = self.tiles.iter().filter_map(PlannedTile::bytes).cloned();
-        own.chain(self.fill.iter().flat_map(|fill| fill.plan.wanted())).collect()
+        let mut wanted: Vec<Range<u64>> = self.parts.iter().flat_map(|part| part.laid.wanted()).collect();
+        if self.parts.len() > 1 {
+            wanted.sort_unstable_by_key(|range| (range.start, range.end));
+            wanted.dedup();
+        }
+        wanted
     }
 
     /// Unwanted bytes that may be fetched to save a request.
@@ -120,150 +94,97 @@ impl ReadPlan {
         &self.slide
     }
 
-    pub(super) fn level(&self) -> &Level {
-        &self.level
-    }
-
-    pub(super) fn fill(&self) -> Option<&Fill> {
-        self.fill.as_deref()
-    }
-
-    /// Width and height of a patch.
-    pub(super) fn size(&self) -> (u32, u32) {
-        (self.width, self.height)
-    }
-
     pub(super) fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Bytes of one row of a patch.
-    pub(super) fn stride(&self) -> usize {
-        self.width as usize * self.format.bytes()
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
-    pub(super) fn placements(&self, tile: &PlannedTile) -> &[Placement] {
-        &self.placements[tile.placements.clone()]
+    pub(super) fn resampler(&self) -> Option<&Resampler> {
+        self.resampler.as_deref()
     }
 
     /// Plans a request. Fails only if the request itself cannot be served; faults of tiles are kept for their patches.
     pub(crate) fn new(slide: &Slide, request: &PatchRequest, background: Background) -> Result<Self, Error> {
-        let level = slide.level(request.level).ok_or_else(|| {
-            let what = format!("level {} of {} does not exist", request.level, slide.info().levels.len());
-            Error::Request { url: slide.url().clone(), what }
-        })?;
-        let origins = request.origins.iter().map(|origin| level_origin(*origin, level.downsample)).collect();
+        let sampling = Sampling::of(slide, request.scale)?;
+        let downsample = sampling.level.downsample;
+        let origins = request.origins.iter().map(|origin| level_origin(*origin, downsample)).collect();
         let PatchRequest { width, height, gap_bytes, .. } = *request;
-        Self::lay(slide, level, &Layout { width, height, origins, gap_bytes, format: background.format() })
+        let layout = Layout { width, height, origins, format: background.format() };
+        if !sampling.resampled {
+            return Self::lay(slide, sampling.level, &layout, gap_bytes);
+        }
+        let spans = sampling.spans((0.0, 0.0), (width, height));
+        Self::empty(slide, &layout, gap_bytes)?.resample(sampling.level, &layout, spans)?.finish()
     }
 
     /// Plans patches laid on a level of the slide, or on one of its associated images.
-    pub(crate) fn lay(slide: &Slide, level: &Arc<Level>, layout: &Layout) -> Result<Self, Error> {
-        if layout.width == 0 || layout.height == 0 {
-            return Err(Error::Request { url: slide.url().clone(), what: "patches have no pixels".to_owned() });
-        }
-        check_size(slide, layout)?;
-        let placements = place(slide, level, layout)?;
-        let tiles = group(slide, level, &placements);
-        let fill = Fill::plan(slide, level, &tiles, layout.gap_bytes)?.map(Box::new);
-        let mut plan = Self {
+    pub(crate) fn lay(slide: &Slide, level: &Arc<Level>, layout: &Layout, gap_bytes: u64) -> Result<Self, Error> {
+        let mut plan = Self::empty(slide, layout, gap_bytes)?;
+        let patches = (0..layout.origins.len()).collect();
+        plan.parts = vec![Part { laid: Laid::new(slide, level, layout)?, patches }];
+        plan.finish()
+    }
+
+    /// A plan of patches whose parts are still to come.
+    fn empty(slide: &Slide, layout: &Layout, gap_bytes: u64) -> Result<Self, Error> {
+        layout.check(slide)?;
+        Ok(Self {
             slide: slide.clone(),
-            level: Arc::clone(level),
             format: layout.format,
             width: layout.width,
             height: layout.height,
             patches: layout.origins.len(),
-            gap_bytes: layout.gap_bytes,
+            gap_bytes,
             ranges: Vec::new(),
-            tiles,
-            placements,
-            fill,
-        };
-        plan.ranges = merge(&plan.wanted(), plan.gap_bytes, LONGEST_RANGE_BYTES).ranges;
-        plan.check_cost()?;
-        Ok(plan)
+            parts: Vec::new(),
+            resampler: None,
+        })
     }
 
-    /// Checks what the plan would fetch and decode.
-    fn check_cost(&self) -> Result<(), Error> {
+    /// Adds the parts of patches that are made of other pixels of a level than they have themselves: each of the two spans,
+    /// moved to the patch's origin. In the order of a scan, so that neighbours share a part.
+    fn resample(mut self, level: &Arc<Level>, layout: &Layout, (across, down): (Span, Span)) -> Result<Self, Error> {
+        let (columns, rows) = (across.reach(), down.reach());
+        // Sizes beyond 32 bits become too large a request.
+        let length = |(from, to): (i64, i64)| u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX);
+        let (width, height, format) = (length(columns), length(rows), layout.format);
+        Layout { width, height, origins: vec![(0, 0)], format }.check(&self.slide)?;
+        let bytes = u64::from(width) * u64::from(height) * format.bytes() as u64;
+        let origins = &layout.origins;
+        let mut order: Vec<usize> = (0..origins.len()).collect();
+        order.sort_by_key(|&patch| (origins[patch].1.div_euclid(level.layout.height.into()), origins[patch].0));
+        let moved = |&patch: &usize| {
+            let (x, y) = origins[patch];
+            (x.saturating_add(columns.0), y.saturating_add(rows.0))
+        };
+        for patches in order.chunks((PART_BYTES / bytes).max(1) as usize) {
+            let layout = Layout { width, height, origins: patches.iter().map(moved).collect(), format };
+            self.parts.push(Part { laid: Laid::new(&self.slide, level, &layout)?, patches: patches.to_vec() });
+        }
+        let resampler = Resampler::new((width, height), format, (across.from(columns.0), down.from(rows.0)));
+        self.resampler = Some(Arc::new(resampler));
+        Ok(self)
+    }
+
+    /// Merges the ranges, and checks what the plan would fetch and decode.
+    fn finish(mut self) -> Result<Self, Error> {
+        self.ranges = merge(&self.wanted(), self.gap_bytes, LONGEST_RANGE_BYTES).ranges;
         let limits = self.slide.limits();
-        let tile_pixels = u64::from(self.level.layout.width) * u64::from(self.level.layout.height);
-        let located = self.tiles.iter().filter(|tile| tile.bytes().is_some()).count() as u64;
-        let pixels = located.saturating_mul(tile_pixels);
         if self.fetch_bytes() > limits.fetch_bytes {
             let what = format!("request would fetch more than {} bytes", limits.fetch_bytes);
             return Err(over_limit(&self.slide, what));
         }
+        let pixels = self.parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.laid.decode_pixels()));
         if pixels > limits.decode_pixels {
             return Err(over_limit(&self.slide, format!("request would decode {pixels} pixels")));
         }
-        Ok(())
+        Ok(self)
     }
 }
 
-impl PlannedTile {
-    /// Whether the file leaves the tile out.
-    pub(super) fn is_left_out(&self) -> bool {
-        matches!(self.bytes, TileBytes::Missing)
-    }
-
-    /// Where the tile lies in the blob; `None` if it is left out or its entry is bad.
-    pub fn bytes(&self) -> Option<&Range<u64>> {
-        match &self.bytes {
-            TileBytes::At(bytes) => Some(bytes),
-            TileBytes::Missing | TileBytes::Bad(_) => None,
-        }
-    }
-}
-
-/// Checks the size of all patches together.
-fn check_size(slide: &Slide, layout: &Layout) -> Result<(), Error> {
-    let Layout { width, height, origins, format, .. } = layout;
-    let area = u64::from(*width).checked_mul(u64::from(*height));
-    let one = area.and_then(|area| area.checked_mul(format.bytes() as u64));
-    let total = one.and_then(|one| one.checked_mul(origins.len() as u64));
-    let limit = slide.limits().patch_bytes;
-    if total.is_some_and(|total| total <= limit) && usize::try_from(limit).is_ok() {
-        return Ok(());
-    }
-    let what = format!("{} patches of {width}x{height} pixels exceed {limit} bytes", origins.len());
-    Err(over_limit(slide, what))
-}
-
-fn over_limit(slide: &Slide, what: String) -> Error {
-    Error::slide(slide.url(), Fault::limit(what))
-}
-
-/// The pieces of all patches, by tile.
-fn place(slide: &Slide, level: &Level, layout: &Layout) -> Result<Vec<Placement>, Error> {
-    let patches = layout.origins.iter().map(|origin| Patch::new(level, *origin, layout.width, layout.height));
-    let patches: Vec<Patch> = patches.collect();
-    let count = patches.iter().fold(0u64, |count, patch| count.saturating_add(patch.grid().count()));
-    if count > slide.limits().placements {
-        return Err(over_limit(slide, format!("request touches {count} tiles")));
-    }
-    let mut placements: Vec<Placement> = Vec::with_capacity(count as usize);
-    for (patch, laid) in patches.iter().enumerate() {
-        let placed = |Piece { tile, region, x, y }| Placement { tile, patch, region, x, y };
-        placements.extend(laid.pieces().map(placed));
-    }
-    placements.sort_by_key(|placement| placement.tile);
-    Ok(placements)
-}
-
-/// The tiles of sorted placements.
-fn group(slide: &Slide, level: &Level, placements: &[Placement]) -> Vec<PlannedTile> {
-    let mut tiles = Vec::new();
-    let mut start = 0;
-    for pieces in placements.chunk_by(|one, other| one.tile == other.tile) {
-        let (number, end) = (pieces[0].tile, start + pieces.len());
-        let bytes = match level.locate(number, slide.size(), slide.limits()) {
-            Ok(Some(bytes)) => TileBytes::At(bytes),
-            Ok(None) => TileBytes::Missing,
-            Err(fault) => TileBytes::Bad(fault),
-        };
-        tiles.push(PlannedTile { number, bytes, placements: start..end });
-        start = end;
-    }
-    tiles
+fn length(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
 }

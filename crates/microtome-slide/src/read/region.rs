@@ -1,29 +1,19 @@
 //! One region of a slide as a picture: OpenSlide's semantics or a crop, at a level or at any scale.
 
+use std::sync::Arc;
+
 use super::{
-    plan::{Layout, ReadPlan},
-    request::Background,
-    resample::{Picture, Span, resample},
+    laid::{Layout, over_limit},
+    plan::ReadPlan,
+    request::{Background, PatchRequest, lay_on_white},
+    resample::Resampler,
+    scale::{Sampling, Scale, refuse},
     square::{Square, interpolate, squares},
 };
-use crate::{Error, PatchRequest, Slide, codec::PixelFormat, read::request::lay_on_white};
+use crate::{Error, Slide, codec::PixelFormat, formats::Level};
 
 /// Gap between ranges of a region, in bytes: its tiles lie in rows, and what is between is mostly wanted.
 const GAP_BYTES: u64 = crate::GAP_RANDOM_BYTES;
-
-/// A level whose scale differs by no more is read as it is: resampling would only blur.
-const SAME_SCALE: f64 = 0.03;
-
-/// The scale of a region.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scale {
-    /// A level; 0 is full resolution.
-    Level(u32),
-    /// Micrometres per pixel. The largest level that is fine enough is resampled, antialiased, unless it is within 3 %.
-    Mpp(f64),
-    /// Level-0 pixels per pixel; read as `Mpp` is.
-    Downsample(f64),
-}
 
 /// What an origin between two pixels of a level means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,89 +47,44 @@ pub struct RegionRequest {
 /// Reads a region: `height · width · c` bytes, c as the background says.
 pub(crate) async fn read(slide: &Slide, request: &RegionRequest) -> Result<Vec<u8>, Error> {
     check_size(slide, request)?;
-    let (across, down) = match request.scale {
-        Scale::Level(level) => return read_level(slide, request, level).await,
-        Scale::Downsample(downsample) => (downsample, downsample),
-        Scale::Mpp(mpp) => {
-            let info = slide.info();
-            let (x, y) =
-                info.mpp_x.zip(info.mpp_y).ok_or_else(|| refuse(slide, "slide does not say its resolution"))?;
-            (mpp / x, mpp / y)
-        }
-    };
-    if !(across.is_finite() && down.is_finite() && across > 0.0 && down > 0.0) {
-        return Err(refuse(slide, "scale is not a positive number"));
+    if request.mode == Mode::Nearest {
+        let RegionRequest { x, y, width, height, scale, background, .. } = *request;
+        let patch = PatchRequest { scale, width, height, origins: vec![(x, y)], gap_bytes: GAP_BYTES };
+        return read_one(slide, &slide.plan_on(&patch, background)?).await;
     }
-    let number = best_level(slide, across.min(down));
-    let level = slide.level(number).ok_or_else(|| refuse(slide, "slide has no levels"))?;
-    let same = |downsample: f64| (downsample / level.downsample - 1.0).abs() <= SAME_SCALE;
-    if same(across) && same(down) {
-        return read_level(slide, request, number).await;
+    let sampling = Sampling::of(slide, request.scale)?;
+    if sampling.resampled {
+        return read_resampled(slide, request, &sampling).await;
     }
-    read_resampled(slide, request, (number, across, down)).await
-}
-
-/// The coarsest level that is at least as fine as a downsample asks for, within the tolerance.
-fn best_level(slide: &Slide, downsample: f64) -> u32 {
-    let levels = (0..).zip(&slide.info().levels);
-    let fine = levels.filter(|(_, level)| level.downsample <= downsample * (1.0 + SAME_SCALE));
-    fine.last().map_or(0, |(number, _)| number)
-}
-
-async fn read_level(slide: &Slide, request: &RegionRequest, level: u32) -> Result<Vec<u8>, Error> {
-    let RegionRequest { x, y, width, height, mode, background, .. } = *request;
-    if mode == Mode::Exact {
-        let pixels = read_exact(slide, request, level).await?;
-        return Ok(lay(pixels, background));
-    }
-    let patch = PatchRequest { level, width, height, origins: vec![(x, y)], gap_bytes: GAP_BYTES };
-    read_one(slide, &slide.plan_on(&patch, background)?).await
+    let pixels = read_exact(slide, request, sampling.level).await?;
+    Ok(lay(pixels, request.background))
 }
 
 /// RGBA as OpenSlide returns it.
-async fn read_exact(slide: &Slide, request: &RegionRequest, number: u32) -> Result<Vec<u8>, Error> {
-    let level = slide.level(number).ok_or_else(|| no_level(slide, number))?;
+async fn read_exact(slide: &Slide, request: &RegionRequest, level: &Arc<Level>) -> Result<Vec<u8>, Error> {
     let stride = request.width as usize * 4;
     let mut pixels = vec![0; stride * request.height as usize];
     for square in squares(request, level.downsample) {
         let Square { origin, width, height, .. } = square;
         // One more pixel on each side that is interpolated towards.
-        let layout = Layout {
-            width: width + 1,
-            height: height + 1,
-            origins: vec![origin],
-            gap_bytes: GAP_BYTES,
-            format: PixelFormat::Rgba,
-        };
-        let source = read_one(slide, &ReadPlan::lay(slide, level, &layout)?).await?;
+        let layout = Layout { width: width + 1, height: height + 1, origins: vec![origin], format: PixelFormat::Rgba };
+        let source = read_one(slide, &ReadPlan::lay(slide, level, &layout, GAP_BYTES)?).await?;
         interpolate(&square, &source, &mut pixels, stride);
     }
     Ok(pixels)
 }
 
-async fn read_resampled(
-    slide: &Slide,
-    request: &RegionRequest,
-    (number, across, down): (u32, f64, f64),
-) -> Result<Vec<u8>, Error> {
-    let level = slide.level(number).ok_or_else(|| no_level(slide, number))?;
-    let span = |origin: i64, length: u32, downsample: f64| {
-        let start = origin as f64 / level.downsample;
-        let start = if request.mode == Mode::Nearest { start.trunc() } else { start };
-        Span { start, end: start + f64::from(length) * downsample / level.downsample, length }
-    };
-    let (across, down) = (span(request.x, request.width, across), span(request.y, request.height, down));
+async fn read_resampled(slide: &Slide, request: &RegionRequest, sampling: &Sampling<'_>) -> Result<Vec<u8>, Error> {
+    let at = |origin: i64| origin as f64 / sampling.level.downsample;
+    let (across, down) = sampling.spans((at(request.x), at(request.y)), (request.width, request.height));
     let (columns, rows) = (across.reach(), down.reach());
     // Sizes beyond 32 bits become too large a request.
     let length = |(from, to): (i64, i64)| u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX);
-    let (width, height) = (length(columns), length(rows));
-    let origins = vec![(columns.0, rows.0)];
-    let layout = Layout { width, height, origins, gap_bytes: GAP_BYTES, format: PixelFormat::Rgba };
-    let pixels = read_one(slide, &ReadPlan::lay(slide, level, &layout)?).await?;
-    let within =
-        |span: Span, first: i64| Span { start: span.start - first as f64, end: span.end - first as f64, ..span };
-    let picture = Picture { pixels: &pixels, width, height };
-    Ok(lay(resample(&picture, within(across, columns.0), within(down, rows.0)), request.background))
+    let (width, height, format) = (length(columns), length(rows), request.background.format());
+    let layout = Layout { width, height, origins: vec![(columns.0, rows.0)], format };
+    let source = read_one(slide, &ReadPlan::lay(slide, sampling.level, &layout, GAP_BYTES)?).await?;
+    let spans = (across.from(columns.0), down.from(rows.0));
+    Ok(Resampler::new((width, height), format, spans).picture(&source))
 }
 
 /// Fetches and decodes a plan of one patch, which must be whole.
@@ -165,16 +110,7 @@ fn check_size(slide: &Slide, request: &RegionRequest) -> Result<(), Error> {
     }
     let limit = slide.limits().patch_bytes;
     if (u64::from(width) * u64::from(height)).saturating_mul(4) > limit {
-        let fault = crate::Fault::limit(format!("region of {width}x{height} pixels exceeds {limit} bytes"));
-        return Err(Error::slide(slide.url(), fault));
+        return Err(over_limit(slide, format!("region of {width}x{height} pixels exceeds {limit} bytes")));
     }
     Ok(())
-}
-
-fn no_level(slide: &Slide, level: u32) -> Error {
-    refuse(slide, &format!("level {level} of {} does not exist", slide.info().levels.len()))
-}
-
-fn refuse(slide: &Slide, what: &str) -> Error {
-    Error::Request { url: slide.url().clone(), what: what.to_owned() }
 }

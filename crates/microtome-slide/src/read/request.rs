@@ -1,5 +1,6 @@
 //! What is asked for, and what comes back.
 
+use super::scale::Scale;
 use crate::{
     PatchError,
     codec::{Color, PixelFormat},
@@ -29,17 +30,17 @@ impl Background {
     }
 }
 
-/// Patches of one size from one level of one slide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Patches of one size and scale from one slide.
+#[derive(Debug, Clone, PartialEq)]
 pub struct PatchRequest {
-    /// Level, 0 is full resolution.
-    pub level: u32,
-    /// Width of each patch in pixels of the level.
+    /// Scale of the patches.
+    pub scale: Scale,
+    /// Width of each patch in its own pixels.
     pub width: u32,
-    /// Height of each patch in pixels of the level.
+    /// Height of each patch in its own pixels.
     pub height: u32,
-    /// Top-left corners (x, y) in level-0 pixels; may be negative or beyond the slide. At lower levels they are divided by
-    /// the downsample and truncated towards zero.
+    /// Top-left corners (x, y) in level-0 pixels; may be negative or beyond the slide. They are divided by the downsample of
+    /// the level that is read and truncated towards zero, as in [`crate::Mode::Nearest`].
     pub origins: Vec<(i64, i64)>,
     /// Unwanted bytes that may be fetched to save a request; see [`crate::GAP_RANDOM_BYTES`] and
     /// [`crate::GAP_SCAN_BYTES`].

@@ -3,12 +3,7 @@
 //! A triangle filter as wide as an output pixel, but never narrower than two input pixels: bilinear where the scale does
 //! not shrink. Colours are weighted by their alpha, so that what is transparent gives none.
 
-/// RGBA pixels with straight alpha.
-pub(super) struct Picture<'a> {
-    pub(super) pixels: &'a [u8],
-    pub(super) width: u32,
-    pub(super) height: u32,
-}
+use crate::codec::PixelFormat;
 
 /// A stretch of one axis of the input, in its pixels, that becomes `length` output pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +14,7 @@ pub(super) struct Span {
 }
 
 /// Input pixels that one output pixel is made of.
+#[derive(Debug)]
 struct Taps {
     first: usize,
     weights: Vec<f32>,
@@ -30,6 +26,11 @@ impl Span {
         let support = self.scale().max(1.0);
         // The casts saturate.
         ((self.start - support).floor() as i64, (self.end + support).ceil() as i64)
+    }
+
+    /// The span in pixels that are counted from `first`.
+    pub(super) fn from(self, first: i64) -> Self {
+        Self { start: self.start - first as f64, end: self.end - first as f64, ..self }
     }
 
     fn scale(&self) -> f64 {
@@ -52,38 +53,81 @@ impl Span {
     }
 }
 
-/// The part of a picture under two spans, `across.length` × `down.length` pixels: RGBA with straight alpha.
-pub(super) fn resample(picture: &Picture<'_>, across: Span, down: Span) -> Vec<u8> {
-    let stride = picture.width as usize * 4;
-    let columns = across.taps(picture.width);
-    let width = columns.len();
-    let rows = picture.pixels.chunks_exact(stride.max(4)).take(picture.height as usize);
-    let squeezed: Vec<[f32; 4]> = rows.flat_map(|row| columns.iter().map(|taps| horizontal(row, taps))).collect();
-    let mut out = Vec::with_capacity(width * down.length as usize * 4);
-    for taps in down.taps(picture.height) {
-        for column in 0..width {
-            let mut sum = [0.0; 4];
-            for (row, weight) in (taps.first..).zip(&taps.weights) {
-                let pixel = squeezed[row * width + column];
-                sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value * weight);
-            }
-            out.extend_from_slice(&straight(sum));
-        }
-    }
-    out
+/// Makes pictures of one size from pictures of another, all by the same two spans. Rows are squeezed first, so that no more
+/// than one row of intermediate sums is held.
+#[derive(Debug)]
+pub(super) struct Resampler {
+    format: PixelFormat,
+    /// Samples of one row of the input.
+    stride: usize,
+    columns: Vec<Taps>,
+    rows: Vec<Taps>,
 }
 
-/// One output pixel of a row: premultiplied.
-fn horizontal(row: &[u8], taps: &Taps) -> [f32; 4] {
-    let mut sum = [0.0; 4];
-    for (pixel, weight) in row.chunks_exact(4).skip(taps.first).zip(&taps.weights) {
+impl Resampler {
+    /// For inputs of `(width, height)` pixels, and the spans across and down of them that become the output.
+    pub(super) fn new((width, height): (u32, u32), format: PixelFormat, (across, down): (Span, Span)) -> Self {
+        let stride = width as usize * format.bytes();
+        Self { format, stride, columns: across.taps(width), rows: down.taps(height) }
+    }
+
+    /// The picture under the spans.
+    pub(super) fn picture(&self, input: &[u8]) -> Vec<u8> {
+        let mut picture = vec![0; self.columns.len() * self.rows.len() * self.format.bytes()];
+        self.run(input, &mut picture);
+        picture
+    }
+
+    /// Writes the picture under the spans, rows top to bottom.
+    pub(super) fn run(&self, input: &[u8], output: &mut [u8]) {
+        match self.format {
+            PixelFormat::Rgb => self.run_as::<3>(input, output, (add_plain, round)),
+            PixelFormat::Rgba => self.run_as::<4>(input, output, (add_premultiplied, straight)),
+        }
+    }
+
+    /// For pixels of `N` samples, which `add` adds to a row of sums and `make` makes of a sum.
+    fn run_as<const N: usize>(&self, input: &[u8], output: &mut [u8], (add, make): (Add, Make<N>)) {
+        let mut sums = vec![0.0; self.stride];
+        for (taps, target) in self.rows.iter().zip(output.chunks_exact_mut((self.columns.len() * N).max(1))) {
+            sums.fill(0.0);
+            let rows = input.chunks_exact(self.stride.max(1)).skip(taps.first);
+            rows.zip(&taps.weights).for_each(|(row, weight)| add(row, *weight, &mut sums));
+            let (pixels, _) = sums.as_chunks::<N>();
+            for (taps, target) in self.columns.iter().zip(target.chunks_exact_mut(N)) {
+                let mut sum = [0.0; N];
+                for (pixel, weight) in pixels[taps.first..].iter().zip(&taps.weights) {
+                    sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value * weight);
+                }
+                target.copy_from_slice(&make(sum));
+            }
+        }
+    }
+}
+
+/// Adds a weighted row of samples to a row of sums.
+type Add = fn(&[u8], f32, &mut [f32]);
+
+/// Makes a pixel of a sum.
+type Make<const N: usize> = fn([f32; N]) -> [u8; N];
+
+fn add_plain(row: &[u8], weight: f32, sums: &mut [f32]) {
+    sums.iter_mut().zip(row).for_each(|(sum, sample)| *sum += weight * f32::from(*sample));
+}
+
+fn add_premultiplied(row: &[u8], weight: f32, sums: &mut [f32]) {
+    for (sum, pixel) in sums.chunks_exact_mut(4).zip(row.chunks_exact(4)) {
         let weight = weight * f32::from(pixel[3]);
         for (sum, value) in sum.iter_mut().zip(&pixel[..3]) {
             *sum += weight * f32::from(*value) / 255.0;
         }
         sum[3] += weight;
     }
-    sum
+}
+
+fn round(pixel: [f32; 3]) -> [u8; 3] {
+    // The cast truncates and saturates.
+    pixel.map(|sample| (sample + 0.5) as u8)
 }
 
 /// Straight 8-bit RGBA of a premultiplied pixel in grey levels.
@@ -99,9 +143,14 @@ pub(super) fn straight([red, green, blue, alpha]: [f32; 4]) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Color;
 
     fn span(start: f64, end: f64, length: u32) -> Span {
         Span { start, end, length }
+    }
+
+    fn resample(pixels: &[u8], size: (u32, u32), across: Span, down: Span) -> Vec<u8> {
+        Resampler::new(size, PixelFormat::Rgba, (across, down)).picture(pixels)
     }
 
     fn grey(values: &[u8]) -> Vec<u8> {
@@ -111,26 +160,36 @@ mod tests {
     #[test]
     fn scale_one_changes_nothing() {
         let pixels: Vec<u8> = (0..5 * 4 * 4_u32).map(|at| if at % 4 == 3 { 255 } else { at as u8 * 3 }).collect();
-        let picture = Picture { pixels: &pixels, width: 5, height: 4 };
-        assert_eq!(resample(&picture, span(0.0, 5.0, 5), span(0.0, 4.0, 4)), pixels);
+        assert_eq!(resample(&pixels, (5, 4), span(0.0, 5.0, 5), span(0.0, 4.0, 4)), pixels);
+        let spans = (span(0.0, 5.0, 5), span(0.0, 4.0, 4));
+        assert_eq!(Resampler::new((5, 4), PixelFormat::Rgb, spans).picture(&pixels[..60]), pixels[..60]);
     }
 
     #[test]
     fn shrinking_is_a_weighted_mean_and_keeps_flat_colours() {
         let pixels = grey(&[100; 64]);
-        let picture = Picture { pixels: &pixels, width: 8, height: 8 };
-        assert_eq!(resample(&picture, span(0.0, 8.0, 3), span(0.5, 7.0, 2)), grey(&[100; 6]));
+        assert_eq!(resample(&pixels, (8, 8), span(0.0, 8.0, 3), span(0.5, 7.0, 2)), grey(&[100; 6]));
         let stripes = grey(&[0, 200, 0, 200, 0, 200, 0, 200]);
-        let picture = Picture { pixels: &stripes, width: 8, height: 1 };
         // Output pixels in the middle see as much of each stripe.
-        assert_eq!(resample(&picture, span(2.0, 6.0, 1), span(0.0, 1.0, 1)), grey(&[100]));
+        assert_eq!(resample(&stripes, (8, 1), span(2.0, 6.0, 1), span(0.0, 1.0, 1)), grey(&[100]));
     }
 
     #[test]
     fn what_is_transparent_gives_no_colour() {
         let pixels = [200, 100, 0, 255, 9, 9, 9, 0];
-        let picture = Picture { pixels: &pixels, width: 2, height: 1 };
-        assert_eq!(resample(&picture, span(0.0, 2.0, 1), span(0.0, 1.0, 1)), [200, 100, 0, 128]);
+        assert_eq!(resample(&pixels, (2, 1), span(0.0, 2.0, 1), span(0.0, 1.0, 1)), [200, 100, 0, 128]);
+    }
+
+    #[test]
+    fn on_white_rgb_is_what_rgba_laid_on_white_is() {
+        let alphas = [0, 255, 128, 255, 0, 40, 255, 255];
+        let rgba: Vec<u8> = (0..8_u8).flat_map(|at| [at * 30, 255 - at * 9, 7, alphas[usize::from(at)]]).collect();
+        let white: Vec<u8> = rgba.chunks_exact(4).flat_map(|pixel| Color::Rgba.on_white(pixel)).collect();
+        let spans = (span(0.0, 8.0, 5), span(0.0, 1.0, 1));
+        let expected = resample(&rgba, (8, 1), spans.0, spans.1);
+        let expected = expected.chunks_exact(4).flat_map(|pixel| Color::Rgba.on_white(pixel));
+        let found = Resampler::new((8, 1), PixelFormat::Rgb, spans).picture(&white);
+        assert!(found.iter().zip(expected).all(|(one, other)| one.abs_diff(other) <= 2), "{found:?}");
     }
 
     #[test]

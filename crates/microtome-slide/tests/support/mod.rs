@@ -11,7 +11,7 @@ pub mod tiff;
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use microtome_slide::{Error, Limits, PatchRequest, Patches, Slide, SlideUrl, Stores};
+use microtome_slide::{Error, Limits, PatchRequest, Patches, Scale, Slide, SlideUrl, Stores};
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
 
 /// A file under `tests/slides` of the project.
@@ -52,7 +52,7 @@ pub async fn open_in(store: Arc<dyn ObjectStore>, limits: &Limits) -> Result<Sli
 
 pub fn request(level: u32, size: (u32, u32), origins: &[(i64, i64)]) -> PatchRequest {
     let (width, height) = size;
-    PatchRequest { level, width, height, origins: origins.to_vec(), gap_bytes: 0 }
+    PatchRequest { scale: Scale::Level(level), width, height, origins: origins.to_vec(), gap_bytes: 0 }
 }
 
 /// Reads patches that must all be there.
