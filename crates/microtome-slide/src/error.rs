@@ -41,11 +41,13 @@ pub enum Error {
         /// The ETag that the blob has now, or `none`.
         found: String,
     },
-    /// The store refused the credentials, or they do not allow reading this blob (401, 403).
-    #[error("not allowed to read {url}")]
+    /// The store refused the credentials, or they do not allow this with this blob (401, 403).
+    #[error("not allowed to {operation} {url}")]
     Denied {
         /// The slide.
         url: SlideUrl,
+        /// What was tried, as a verb.
+        operation: &'static str,
         /// What the store said.
         #[source]
         source: Cause,
@@ -58,6 +60,16 @@ pub enum Error {
         /// What the store said.
         #[source]
         source: Cause,
+    },
+    /// A store of this kind cannot do this at all.
+    #[error("cannot {operation} {url}: {what}")]
+    Impossible {
+        /// The object or prefix.
+        url: SlideUrl,
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// Why not, and what to do instead.
+        what: &'static str,
     },
     /// Any other failure of the store, after its retries.
     #[error("cannot {operation} {url}")]
@@ -87,6 +99,7 @@ impl Error {
             Self::Changed { .. } => "Changed",
             Self::Denied { .. } => "Denied",
             Self::NotFound { .. } => "NotFound",
+            Self::Impossible { .. } => "Unsupported",
             Self::Storage { .. } => "Storage",
         }
     }
@@ -100,6 +113,7 @@ impl Error {
             | Self::Changed { url, .. }
             | Self::Denied { url, .. }
             | Self::NotFound { url, .. }
+            | Self::Impossible { url, .. }
             | Self::Storage { url, .. } => url,
         }
     }

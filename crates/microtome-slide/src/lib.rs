@@ -34,7 +34,7 @@ pub use read::{
     Background, Downsample, Fetched, Mode, PatchRequest, Patches, PlannedTile, ReadPlan, RegionRequest, Scale,
 };
 pub use slide::Slide;
-pub use store::{Cause, RangeCache, Stores, Usage};
+pub use store::{Cause, Object, ObjectEntry, ObjectWriter, RangeCache, Stores, Usage};
 pub use url::{SlideUrl, UrlError};
 
 /// Gap that random patches may bridge to save a request, in bytes: with 10 KB tiles, bigger gaps fetch mostly bytes that

@@ -84,6 +84,13 @@ impl Cloud {
         c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c)
     }
 
+    fn check_bucket(self, bucket: &str) -> Result<String, UrlError> {
+        if !(3..=self.longest_name()).contains(&bucket.len()) || !bucket.chars().all(|c| self.allows(c)) {
+            return Err(UrlError::Container);
+        }
+        Ok(bucket.to_owned())
+    }
+
     /// The longest name of a bucket: Google's may be a domain's.
     fn longest_name(self) -> usize {
         match self {
@@ -131,7 +138,53 @@ impl SlideUrl {
                 None => return Err(UrlError::Scheme { scheme: scheme.chars().take(16).collect() }),
             },
         };
-        Ok(Self { location: Arc::new(location) })
+        Ok(Self::of(location))
+    }
+
+    /// Parses the folder under which objects lie: as [`SlideUrl::parse`], but slashes at the end do not count, and a
+    /// whole container or bucket will do (`az://container/`).
+    ///
+    /// # Errors
+    /// As [`SlideUrl::parse`].
+    pub fn parse_prefix(text: &str) -> Result<Self, UrlError> {
+        let trimmed = text.trim_end_matches('/');
+        let scheme_alone = trimmed.ends_with(':');
+        let bucket = trimmed.split_once("://").and_then(|(scheme, rest)| Some((Cloud::of_scheme(scheme)?, rest)));
+        match bucket {
+            _ if scheme_alone => Err(UrlError::Path),
+            _ if trimmed.is_empty() && !text.is_empty() => Self::parse("/"),
+            Some((cloud, bucket)) if !bucket.contains('/') && !holds_key(text) => {
+                let location = Location::Blob { cloud, bucket: cloud.check_bucket(bucket)?, key: String::new() };
+                Ok(Self::of(location))
+            }
+            _ => Self::parse(trimmed),
+        }
+    }
+
+    /// The object `name` under this prefix; `name` may have slashes.
+    ///
+    /// # Errors
+    /// [`UrlError::Path`] where a store cannot address it.
+    pub fn join(&self, name: &str) -> Result<Self, UrlError> {
+        if name.is_empty() || name.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(UrlError::Path);
+        }
+        let beneath = |key: &str| if key.is_empty() { name.to_owned() } else { format!("{key}/{name}") };
+        let location = match self.location() {
+            Location::Local { path } => Location::Local { path: path.join(name) },
+            Location::Blob { cloud, bucket, key } => {
+                Location::Blob { cloud: *cloud, bucket: bucket.clone(), key: beneath(key) }
+            }
+            Location::Web { origin, key } => Location::Web { origin: origin.clone(), key: beneath(key) },
+        };
+        if let Location::Blob { key, .. } | Location::Web { key, .. } = &location {
+            check_key(key)?;
+        }
+        Ok(Self::of(location))
+    }
+
+    pub(crate) fn of(location: Location) -> Self {
+        Self { location: Arc::new(location) }
     }
 
     pub(crate) fn location(&self) -> &Location {
@@ -203,11 +256,9 @@ fn file(text: &str) -> Result<Location, UrlError> {
 
 fn blob(cloud: Cloud, rest: &str) -> Result<Location, UrlError> {
     let (bucket, key) = rest.split_once('/').ok_or(UrlError::Path)?;
-    if !(3..=cloud.longest_name()).contains(&bucket.len()) || !bucket.chars().all(|c| cloud.allows(c)) {
-        return Err(UrlError::Container);
-    }
+    let bucket = cloud.check_bucket(bucket)?;
     check_key(key)?;
-    Ok(Location::Blob { cloud, bucket: bucket.to_owned(), key: key.to_owned() })
+    Ok(Location::Blob { cloud, bucket, key: key.to_owned() })
 }
 
 fn web(text: &str) -> Result<Location, UrlError> {
@@ -250,6 +301,37 @@ mod tests {
             let url = SlideUrl::parse(text).unwrap();
             assert_eq!((url.to_string().as_str(), url.name().as_str()), (shown, name));
             assert_eq!(url.hash().len(), 16);
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_a_folder_or_a_whole_bucket() {
+        for (text, shown, joined) in [
+            ("az://slides/tcga/", "az://slides/tcga", "az://slides/tcga/a/x y.svs"),
+            ("az://slides/", "az://slides/", "az://slides/a/x y.svs"),
+            ("s3://slides", "s3://slides/", "s3://slides/a/x y.svs"),
+            ("/data//", "/data", "/data/a/x y.svs"),
+            ("/", "/", "/a/x y.svs"),
+            ("https://host/data/", "https://host/data", "https://host/data/a/x%20y.svs"),
+        ] {
+            let prefix = SlideUrl::parse_prefix(text).unwrap();
+            assert_eq!(
+                (prefix.to_string().as_str(), prefix.join("a/x y.svs").unwrap().to_string().as_str()),
+                (shown, joined)
+            );
+        }
+        for (text, expected) in [
+            ("", UrlError::Empty),
+            ("az://", UrlError::Path),
+            ("az://Slides/", UrlError::Container),
+            ("az://user:SECRET@slides/", UrlError::HoldsKey),
+            ("az://slides/a?sig=SECRET/", UrlError::HoldsKey),
+        ] {
+            assert_eq!(SlideUrl::parse_prefix(text).unwrap_err(), expected, "{text}");
+        }
+        let prefix = SlideUrl::parse_prefix("az://slides/a/").unwrap();
+        for name in ["", "/x", "../x", "x/", "a//b"] {
+            assert_eq!(prefix.join(name), Err(UrlError::Path), "{name}");
         }
     }
 

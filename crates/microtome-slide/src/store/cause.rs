@@ -45,16 +45,33 @@ fn redact_value(text: &str, name: &str) -> String {
 
 /// The error that a store's answer to a read means. That a precondition failed, the blob itself knows to tell.
 pub(super) fn read_error(url: &SlideUrl, error: &object_store::Error) -> Error {
+    store_error(url, "read", error)
+}
+
+/// The error that a store's answer to an operation, a verb, means.
+pub(super) fn store_error(url: &SlideUrl, operation: &'static str, error: &object_store::Error) -> Error {
     let url = url.clone();
     let source = Cause::of(error);
     match error {
         object_store::Error::NotFound { .. } => Error::NotFound { url, source },
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            Error::Denied { url, source }
+            Error::Denied { url, operation, source }
         }
-        other if denied_by_system(other) => Error::Denied { url, source },
-        _ => Error::Storage { url, operation: "read", source },
+        other if refusal(other) == Some("403") || refusal(other) == Some("401") => {
+            Error::Denied { url, operation, source }
+        }
+        other if refusal(other) == Some("404") => Error::NotFound { url, source },
+        other if denied_by_system(other) => Error::Denied { url, operation, source },
+        _ => Error::Storage { url, operation, source },
     }
+}
+
+/// The status of a refusal that the client gives no variant of its own: those of listings and of uploads in parts are
+/// only in its text.
+fn refusal(error: &object_store::Error) -> Option<&'static str> {
+    let object_store::Error::Generic { source, .. } = error else { return None };
+    let text = source.to_string();
+    ["401", "403", "404"].into_iter().find(|status| text.contains(&format!("non-2xx status code: {status} ")))
 }
 
 /// Whether a local file's permissions are what failed.

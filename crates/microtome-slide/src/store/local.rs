@@ -2,11 +2,13 @@
 
 use std::{
     io,
-    path::{Component, Path as FilePath},
+    path::{Component, Path as FilePath, PathBuf},
     sync::Arc,
 };
 
 use object_store::{Error, ObjectStore, Result, local::LocalFileSystem, path::Path};
+
+use crate::{SlideUrl, url::Location};
 
 /// A store rooted at `/`: the URL's path is absolute.
 pub(super) fn client() -> Arc<dyn ObjectStore> {
@@ -26,6 +28,23 @@ pub(super) fn object_path(path: &FilePath) -> Result<Path> {
         }
     })?;
     Ok(Path::from_absolute_path(resolved)?)
+}
+
+/// The file of a path that the store listed.
+pub(super) fn file_path(path: &Path) -> Option<PathBuf> {
+    LocalFileSystem::new().path_to_filesystem(path).ok()
+}
+
+/// Where a file is written before it has its name: beside it, hidden, the same at every try.
+pub(super) fn unfinished(path: &FilePath) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.part"))
+}
+
+/// Whether a file is one that is, or was, being written.
+pub(super) fn is_unfinished(url: &SlideUrl) -> bool {
+    let name = url.name();
+    matches!(url.location(), Location::Local { .. }) && name.starts_with('.') && name.ends_with(".part")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The stores that slides lie in, one client for each container, bucket or web server.
+//! The stores that slides and other objects lie in, one client for each container, bucket or web server.
 //!
 //! This module alone talks to storage. Keys come from the environment and go into clients, never into errors or logs.
 
@@ -10,10 +10,12 @@ mod client;
 mod extents;
 mod google;
 mod local;
+mod object;
 mod retry;
 mod s3;
 mod usage;
 mod web;
+mod writer;
 
 use std::{
     collections::HashMap,
@@ -32,7 +34,9 @@ use crate::{
 pub(crate) use blob::{Blob, Ends};
 pub use cache::RangeCache;
 pub use cause::Cause;
+pub use object::{Object, ObjectEntry};
 pub use usage::Usage;
+pub use writer::ObjectWriter;
 
 /// The stores that a process reads slides from. Cheap to clone; clones share their clients.
 #[derive(Clone)]
@@ -54,6 +58,16 @@ enum Root {
     Local,
     Bucket(Cloud, String),
     Origin(String),
+}
+
+impl Root {
+    fn of(url: &SlideUrl) -> Self {
+        match url.location() {
+            Location::Local { .. } => Self::Local,
+            Location::Blob { cloud, bucket, .. } => Self::Bucket(*cloud, bucket.clone()),
+            Location::Web { origin, .. } => Self::Origin(origin.clone()),
+        }
+    }
 }
 
 impl Stores {
@@ -101,11 +115,7 @@ impl Stores {
         if let Some(store) = &self.inner.fixed {
             return Ok((store.clone(), path));
         }
-        let root = match url.location() {
-            Location::Local { .. } => Root::Local,
-            Location::Blob { cloud, bucket, .. } => Root::Bucket(*cloud, bucket.clone()),
-            Location::Web { origin, .. } => Root::Origin(origin.clone()),
-        };
+        let root = Root::of(url);
         let mut clients = self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = clients.get(&root) {
             return Ok((store.clone(), path));

@@ -59,7 +59,8 @@ struct Retrying {
 impl HttpService for Retrying {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = range_length(&request);
-        let deadline = Instant::now() + DEADLINE + Duration::from_secs(asked.unwrap_or(0) / SLOWEST_BYTES);
+        let carried = asked.unwrap_or(0) + request.body().content_length() as u64;
+        let deadline = Instant::now() + DEADLINE + Duration::from_secs(carried / SLOWEST_BYTES);
         let mut tries = 1;
         loop {
             let outcome = tokio::time::timeout_at(deadline, attempt(&self.inner, request.clone(), asked)).await;

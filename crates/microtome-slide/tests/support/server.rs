@@ -54,9 +54,7 @@ impl Server {
 
     /// Writes a blob, whatever bucket it is asked for in; each version has an ETag of its own.
     pub fn put(&self, key: &str, bytes: Vec<u8>) {
-        let mut state = self.state.lock().unwrap();
-        let version = state.blobs.get(key).map_or(1, |(version, _)| version + 1);
-        state.blobs.insert(key.to_owned(), (version, bytes));
+        self.state.lock().unwrap().put(key, bytes);
     }
 
     /// What happens to the next requests.
@@ -77,18 +75,23 @@ impl Drop for Server {
 
 /// Answers the requests of one connection.
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
-    let mut text = String::new();
+    let mut received = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        text.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        let Some(end) = text.find("\r\n\r\n") else { continue };
+        received.extend_from_slice(&buffer[..length]);
+        let Some(end) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&received[..end]).into_owned();
+        let body = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+        if received.len() < end + 4 + body {
+            continue;
+        }
+        let body = received.drain(..end + 4 + body).skip(end + 4).collect();
         let (answer, fault) = {
             let mut state = state.lock().unwrap();
             state.requests += 1;
             let fault = state.faults.pop_front();
-            (state.answer(&text[..end], fault), fault)
+            (state.answer(&head, body, fault), fault)
         };
-        text.drain(..end + 4);
         // A client that gave up has closed the connection.
         let half = answer.len() / 2;
         let outcome = match fault {
@@ -106,7 +109,12 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
 }
 
 impl State {
-    fn answer(&self, request: &str, fault: Option<Fault>) -> Vec<u8> {
+    fn put(&mut self, key: &str, bytes: Vec<u8>) {
+        let version = self.blobs.get(key).map_or(1, |(version, _)| version + 1);
+        self.blobs.insert(key.to_owned(), (version, bytes));
+    }
+
+    fn answer(&mut self, request: &str, sent: Vec<u8>, fault: Option<Fault>) -> Vec<u8> {
         if let Some(Fault::Status(status, retry_after)) = fault {
             let wait = retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
             return format!("HTTP/1.1 {status} Fault\r\n{wait}Content-Length: 0\r\n\r\n").into_bytes();
@@ -114,6 +122,11 @@ impl State {
         let mut line = request.split(' ');
         let (method, path) = (line.next().unwrap(), line.next().unwrap());
         let path = percent_encoding::percent_decode_str(path).decode_utf8().unwrap();
+        if method == "PUT" {
+            let key = path.split_once("/slides/").unwrap().1.split('?').next().unwrap();
+            self.put(key, sent);
+            return b"HTTP/1.1 201 Created\r\nETag: \"new\"\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
         let found = self.blobs.iter().find(|(key, _)| path.ends_with(&format!("/{key}")));
         let Some((_, (version, blob))) = found else { return refusal("404 Not Found") };
         let etag = format!("\"version-{version}\"");

@@ -21,7 +21,7 @@ const S3: &str = "MICROTOME_TEST_S3";
 
 pub struct Store {
     pub name: &'static str,
-    stores: Stores,
+    pub stores: Stores,
     /// What comes before the key in a URL.
     root: String,
     backend: Backend,
@@ -113,6 +113,22 @@ impl Store {
             root: format!("s3://slides/{folder}/"),
             backend: Backend::Real(Arc::new(writer), folder),
         })
+    }
+
+    /// Those in which objects can be listed and written in parts.
+    pub async fn whole() -> Vec<Self> {
+        let whole = |store: &Self| !matches!(store.backend, Backend::Scripted(_));
+        Self::all().await.into_iter().filter(whole).collect()
+    }
+
+    /// Those of `stores` that take writes: web servers do not, and Google's client wants a token for them.
+    pub fn writable(stores: Vec<Self>) -> Vec<Self> {
+        stores.into_iter().filter(|store| !["scripted http", "scripted gs"].contains(&store.name)).collect()
+    }
+
+    /// The folder of a key.
+    pub fn prefix(&self, key: &str) -> SlideUrl {
+        SlideUrl::parse_prefix(&format!("{}{key}", self.root)).unwrap()
     }
 
     /// The URL of a key; keys here need no encoding.
