@@ -17,6 +17,7 @@ import zlib
 def frames(path):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
+        connection.sendall(b"{}\n")
         with connection.makefile("rb") as stream:
             while True:
                 frame = json.loads(stream.readline())

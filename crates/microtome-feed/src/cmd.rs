@@ -1,10 +1,12 @@
 //! The command line: arguments → settings → one module a verb. Data goes to stdout, everything else to stderr.
 //!
-//! Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage; `head` ends with its program's code.
+//! Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 and 143 told to stop (Ctrl-C, SIGTERM); `head` ends
+//! with its program's code.
 
 mod format;
 mod head;
 mod install;
+mod interrupt;
 mod local;
 mod run;
 mod select;

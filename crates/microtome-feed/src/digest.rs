@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest, Sha256};
 
 use crate::head::Batch;
@@ -28,6 +30,24 @@ impl StreamDigest {
     /// In hexadecimal.
     pub fn hex(&self) -> String {
         hex(&self.0.clone().finalize())
+    }
+}
+
+/// As the hash's inner state in hexadecimal, so that another process can go on with it.
+impl Serialize for StreamDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&self.0.serialize()))
+    }
+}
+
+impl<'de> Deserialize<'de> for StreamDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let byte = |at: usize| text.get(at..at + 2).and_then(|byte| u8::from_str_radix(byte, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
+        let state = bytes.and_then(|bytes| SerializedState::<Sha256>::try_from(bytes.as_slice()).ok());
+        let digest = state.and_then(|state| Sha256::deserialize(&state).ok());
+        digest.map(Self).ok_or_else(|| de::Error::custom("not the state of a digest"))
     }
 }
 

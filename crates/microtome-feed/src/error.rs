@@ -1,5 +1,6 @@
 //! What ends a stream.
 
+use microtome_plan::checkpoint::CheckpointError;
 use microtome_plan::shape::BudgetError;
 
 /// Why a head stopped feeding.
@@ -8,6 +9,9 @@ pub enum FeedError {
     /// The budget cannot hold the shuffle.
     #[error(transparent)]
     Budget(#[from] BudgetError),
+    /// The program wants to go on from another stream.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A slide cannot be read and the dataset says `onError: Fail`, or storage refuses everybody.
     #[error("{reason}")]
     Slide {
@@ -30,6 +34,12 @@ pub enum FeedError {
         /// Slides that were opened.
         slides: usize,
     },
+    /// The program's request is none.
+    #[error("the program's request: {problem}")]
+    Request {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The head is going down.
     #[error("the feed was closed")]
     Closed,
@@ -40,9 +50,11 @@ impl FeedError {
     pub fn category(&self) -> &str {
         match self {
             Self::Budget(error) => error.category(),
+            Self::Checkpoint(error) => error.category(),
             Self::Slide { category, .. } => category,
             Self::NoSlides { .. } => "NoSlides",
             Self::NoPatches { .. } => "NoPatches",
+            Self::Request { .. } => "Request",
             Self::Closed => "Closed",
         }
     }

@@ -1,24 +1,36 @@
 //! The hand-off to the program: a Unix socket on which batches come in order.
 //!
-//! The program connects to the path in `MICROTOME_FEED` and reads frames: one line of JSON, then as many bytes as its
-//! `bytes` says. One connection reads the whole stream.
+//! The program connects to the path in `MICROTOME_FEED` and asks with one line of JSON, an object of which every field may
+//! be left out: `dataset`, the name of the dataset that it wants, and `checkpoint`, what it kept of an earlier batch frame
+//! to go on after that batch, in this attempt or another. `{}` reads the stream from its start. Then it reads frames: one
+//! line of JSON, then as many bytes as its `bytes` says. One connection reads the whole stream.
 //!
 //! | frame | JSON | bytes |
 //! |---|---|---|
-//! | batch | `dataset`, `epoch`, `step`, `steps`, `shape` [n, height, width, 3], `slide` [n], `x` [n], `y` [n] (level-0 pixels), `bytes` | the patches, uint8 RGB |
+//! | batch | `dataset`, `epoch`, `step`, `steps`, `shape` [n, height, width, 3], `slide` [n], `x` [n], `y` [n] (level-0 pixels), `checkpoint` (object, < 1 KiB), `bytes` | the patches, uint8 RGB |
 //! | end | `end`: true | – |
 //! | error | `error`: one line, `category` | – |
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
 
-use serde::Serialize;
-use tokio::io::{AsyncWriteExt, BufWriter};
-use tokio::net::{UnixListener, UnixStream};
+use microtome_plan::checkpoint::Checkpoint;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
+use tokio::net::UnixListener;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::digest::StreamDigest;
 use crate::error::FeedError;
 use crate::head::{Batch, Feed};
+
+/// A request is a checkpoint (< 1 KiB) and a name.
+const REQUEST_BYTES: u64 = 64 << 10;
+
+/// A program that has connected knows what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The socket's end on the head's side.
 #[derive(Debug)]
@@ -41,6 +53,14 @@ pub enum HandedOff {
     Failed(FeedError),
 }
 
+/// What a program asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    dataset: Option<String>,
+    checkpoint: Option<Checkpoint>,
+}
+
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Frame<'a> {
@@ -53,6 +73,7 @@ enum Frame<'a> {
         slide: Vec<u32>,
         x: Vec<i32>,
         y: Vec<i32>,
+        checkpoint: &'a Checkpoint,
         bytes: u64,
     },
     End {
@@ -81,8 +102,18 @@ impl Handoff {
         let (stream, _) = self.listener.accept().await?;
         // A second reader would get half of a stream: there is nobody to connect to.
         drop(self.listener);
-        let mut program = BufWriter::new(stream);
-        match hand_off(&mut program, &mut feed, dataset).await {
+        let (asks, answers) = stream.into_split();
+        let mut program = BufWriter::new(answers);
+        let handed = match asked(asks, dataset).await? {
+            Ok(request) => {
+                if let Some(checkpoint) = request.checkpoint {
+                    feed.resume(checkpoint);
+                }
+                hand_off(&mut program, &mut feed, dataset).await
+            }
+            Err(error) => refuse(&mut program, error).await,
+        };
+        match handed {
             Ok(handed) => Ok(handed),
             Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
                 Ok(HandedOff::Partly)
@@ -92,7 +123,7 @@ impl Handoff {
     }
 }
 
-async fn hand_off(program: &mut BufWriter<UnixStream>, feed: &mut Feed, dataset: &str) -> io::Result<HandedOff> {
+async fn hand_off(program: &mut BufWriter<OwnedWriteHalf>, feed: &mut Feed, dataset: &str) -> io::Result<HandedOff> {
     let mut digest = StreamDigest::default();
     let handed = loop {
         match feed.next().await {
@@ -108,24 +139,51 @@ async fn hand_off(program: &mut BufWriter<UnixStream>, feed: &mut Feed, dataset:
                 write(program, &Frame::End { end: true }).await?;
                 break HandedOff::Whole { digest: digest.hex() };
             }
-            Err(error) => {
-                let category = error.category().to_owned();
-                write(program, &Frame::Error { error: error.to_string(), category }).await?;
-                break HandedOff::Failed(error);
-            }
+            Err(error) => break refuse(program, error).await?,
         }
     };
     program.shutdown().await?;
     Ok(handed)
 }
 
-async fn write(program: &mut BufWriter<UnixStream>, frame: &Frame<'_>) -> io::Result<()> {
+/// Tells the program what is wrong.
+async fn refuse(program: &mut BufWriter<OwnedWriteHalf>, error: FeedError) -> io::Result<HandedOff> {
+    let category = error.category().to_owned();
+    write(program, &Frame::Error { error: error.to_string(), category }).await?;
+    program.flush().await?;
+    Ok(HandedOff::Failed(error))
+}
+
+/// What the program asks for.
+async fn asked(program: OwnedReadHalf, dataset: &str) -> io::Result<Result<Request, FeedError>> {
+    let mut line = Vec::new();
+    let mut program = BufReader::new(program.take(REQUEST_BYTES));
+    let mut reading = pin!(program.read_until(b'\n', &mut line));
+    let read = match tokio::time::timeout(PATIENCE, &mut reading).await {
+        Ok(read) => read,
+        Err(_) => {
+            tracing::warn!(
+                "the program has connected, but not asked for anything: it has to write a line, at least {{}}"
+            );
+            reading.await
+        }
+    };
+    read?;
+    let wrong = |problem: String| FeedError::Request { problem };
+    let request = serde_json::from_slice::<Request>(&line).map_err(|error| wrong(error.to_string()));
+    Ok(request.and_then(|request| match &request.dataset {
+        Some(wanted) if wanted != dataset => Err(wrong(format!("the job has no dataset {wanted:?}, only {dataset:?}"))),
+        _ => Ok(request),
+    }))
+}
+
+async fn write(program: &mut BufWriter<OwnedWriteHalf>, frame: &Frame<'_>) -> io::Result<()> {
     let mut line = serde_json::to_vec(frame)?;
     line.push(b'\n');
     program.write_all(&line).await
 }
 
-fn frame<'a>(batch: &Batch, dataset: &'a str) -> Frame<'a> {
+fn frame<'a>(batch: &'a Batch, dataset: &'a str) -> Frame<'a> {
     let (patches, size) = (batch.patches(), u64::from(batch.size));
     Frame::Batch {
         dataset,
@@ -136,6 +194,7 @@ fn frame<'a>(batch: &Batch, dataset: &'a str) -> Frame<'a> {
         slide: patches.iter().map(|patch| patch.slide).collect(),
         x: patches.iter().map(|patch| patch.coordinate.x).collect(),
         y: patches.iter().map(|patch| patch.coordinate.y).collect(),
+        checkpoint: &batch.checkpoint,
         bytes: patches.iter().map(|patch| patch.pixels.len() as u64).sum(),
     }
 }

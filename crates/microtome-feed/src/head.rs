@@ -16,6 +16,7 @@ mod streaming;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use microtome_plan::checkpoint::Checkpoint;
 use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{Batch, Patch};
@@ -48,19 +49,48 @@ pub struct Head {
 #[derive(Debug)]
 pub struct Feed {
     batches: mpsc::Receiver<Result<Batch, FeedError>>,
+    events: mpsc::WeakSender<event::Event>,
     stats: Arc<Stats>,
-    started: bool,
+    place: Place,
 }
 
-/// Starts a head on the current runtime. `budget`: bytes of patches that it may hold.
-pub fn start(job: &Job, budget: u64) -> Result<(Head, Feed), FeedError> {
+/// Where the program is in the stream.
+#[derive(Debug)]
+enum Place {
+    /// It has not asked for anything yet; it may go on from a checkpoint.
+    Closed(Option<Checkpoint>),
+    /// It waits for its first batch.
+    Opened,
+    /// It got the batch before this.
+    At(Checkpoint),
+}
+
+/// What a head is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of patches that it may hold.
+    pub budget: u64,
+    /// The place of the stream to go on from; compared with the selection once that is there.
+    pub resume: Option<Checkpoint>,
+}
+
+impl Options {
+    /// From the stream's start.
+    pub fn new(budget: u64) -> Self {
+        Self { budget, resume: None }
+    }
+}
+
+/// Starts a head on the current runtime.
+pub fn start(job: &Job, options: Options) -> Result<(Head, Feed), FeedError> {
     let stats = Arc::new(Stats::default());
     let (events, inbox) = mpsc::channel(WAITING_EVENTS);
     let (batches, program) = mpsc::channel(1);
-    let actor = Actor::new(job, budget, Arc::clone(&stats), batches)?;
+    let actor = Actor::new(job, options.budget, Arc::clone(&stats), batches)?;
     tokio::spawn(actor.run(events.downgrade(), inbox));
     let patch_bytes = usize::try_from(job.recipe.patch_bytes().get()).unwrap_or(usize::MAX);
-    let feed = Feed { batches: program, stats: Arc::clone(&stats), started: false };
+    let place = Place::Closed(options.resume);
+    let feed = Feed { batches: program, events: events.downgrade(), stats: Arc::clone(&stats), place };
     Ok((Head { events, stats, patch_bytes }, feed))
 }
 
@@ -88,22 +118,47 @@ impl Head {
 }
 
 impl Feed {
+    /// Goes on from a checkpoint instead of where [`Options`] said. Of use only before the first batch was asked for.
+    pub fn resume(&mut self, checkpoint: Checkpoint) {
+        if let Place::Closed(resume) = &mut self.place {
+            *resume = Some(checkpoint);
+        }
+    }
+
+    /// Where the stream goes on after the batches that [`Feed::next`] gave; `None` before the first one.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        match &self.place {
+            Place::At(checkpoint) => Some(checkpoint),
+            Place::Closed(_) | Place::Opened => None,
+        }
+    }
+
     /// The next batch; `None` after the last one of the last epoch.
+    ///
+    /// # Errors
+    /// What ended the stream, once; a checkpoint of another stream among it.
     pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
         let began = Instant::now();
+        if let Place::Closed(resume) = &mut self.place {
+            let opening = event::Event::Open { resume: resume.take() };
+            let events = self.events.upgrade().ok_or(FeedError::Closed)?;
+            events.send(opening).await.map_err(|_| FeedError::Closed)?;
+            self.place = Place::Opened;
+        }
         let batch = self.batches.recv().await.transpose()?;
         self.stats.change(|stats| {
             let waited = began.elapsed();
             let Some(batch) = &batch else { return };
-            if self.started {
-                stats.waiting.owe(waited, &batch.last);
-            } else {
-                stats.first_batch = waited;
+            match self.place {
+                Place::At(_) => stats.waiting.owe(waited, &batch.last),
+                Place::Closed(_) | Place::Opened => stats.first_batch = waited,
             }
             stats.patches += batch.patches().len() as u64;
             stats.batches += 1;
         });
-        self.started = true;
+        if let Some(batch) = &batch {
+            self.place = Place::At(batch.checkpoint.clone());
+        }
         Ok(batch)
     }
 }

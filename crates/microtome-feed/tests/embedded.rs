@@ -7,9 +7,10 @@ use std::path::Path;
 
 use microtome_feed::digest::StreamDigest;
 use microtome_feed::error::FeedError;
-use microtome_feed::head::{self, Head};
+use microtome_feed::head::{self, Head, Options};
 use microtome_feed::job::Job;
 use microtome_feed::{engine, head::Patch};
+use microtome_plan::checkpoint::Checkpoint;
 use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Scale, Slide, SlideUrl, Stores};
 use serde_json::json;
 
@@ -39,6 +40,45 @@ fn job(change: impl FnOnce(&mut serde_json::Value)) -> Job {
     Job::read(&path).unwrap()
 }
 
+/// Reads `batches` batches from a checkpoint on, and says where the stream goes on.
+async fn part(job: &Job, resume: Option<Checkpoint>, batches: usize, digest: &mut StreamDigest) -> Option<Checkpoint> {
+    let (head, mut feed) = head::start(job, Options { budget: BUDGET, resume }).unwrap();
+    let _engine = engine::embed(&head, &Stores::from_env(), 2).unwrap();
+    for _ in 0..batches {
+        let Some(batch) = feed.next().await.unwrap() else { break };
+        digest.update(&batch);
+        assert_eq!(feed.checkpoint(), Some(&batch.checkpoint));
+    }
+    feed.checkpoint().cloned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_stopped_after_any_batch_goes_on_with_the_next() {
+    let job = job(|_| ());
+    let whole = stream(&job, 2).await.unwrap().digest;
+    for batches in 1..=10 {
+        let mut digest = StreamDigest::default();
+        let checkpoint = part(&job, None, batches, &mut digest).await;
+        // As a file would keep it.
+        let state = serde_json::to_string(&digest).unwrap();
+        let mut digest: StreamDigest = serde_json::from_str(&state).unwrap();
+        part(&job, checkpoint, usize::MAX, &mut digest).await;
+        assert_eq!(digest.hex(), whole, "stopped after {batches} batches");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_of_another_stream_is_refused_by_name() {
+    let checkpoint = part(&job(|_| ()), None, 1, &mut StreamDigest::default()).await;
+    let other = job(|dataset| dataset["batchSize"] = json!(16));
+    let (head, mut feed) = head::start(&other, Options { budget: BUDGET, resume: checkpoint }).unwrap();
+    let _engine = engine::embed(&head, &Stores::from_env(), 1).unwrap();
+    let error = feed.next().await.unwrap_err();
+    assert_eq!(error.category(), "CheckpointMismatch");
+    let text = "the checkpoint is of another stream: its batch size is 32, this stream's is 16";
+    assert_eq!(error.to_string(), text);
+}
+
 struct Outcome {
     patches: Vec<Patch>,
     batches: Vec<usize>,
@@ -47,7 +87,7 @@ struct Outcome {
 }
 
 async fn stream(job: &Job, workers: usize) -> Result<Outcome, FeedError> {
-    let (head, mut feed) = head::start(job, BUDGET)?;
+    let (head, mut feed) = head::start(job, Options::new(BUDGET))?;
     let _engine = engine::embed(&head, &Stores::from_env(), workers).unwrap();
     let (mut digest, mut patches, mut batches) = (StreamDigest::default(), Vec::new(), Vec::new());
     while let Some(batch) = feed.next().await? {

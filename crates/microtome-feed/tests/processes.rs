@@ -16,6 +16,11 @@ const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
 /// A process that does not outlive its test.
 struct Process(Child);
 
+fn interrupt(process: &Process) {
+    let pid = rustix::process::Pid::from_child(&process.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // Both fail where it has ended already.
@@ -136,6 +141,61 @@ fn the_programs_exit_code_is_the_heads() {
     assert_eq!(head.0.wait().unwrap().code(), Some(3));
     let (mut head, _output) = stage.head(&["sh", "-c", "kill -9 $$"]);
     assert_eq!(head.0.wait().unwrap().code(), Some(137));
+}
+
+#[test]
+fn a_program_goes_on_where_an_earlier_head_left_it() {
+    let stage = Stage::new(100);
+    let file = |name: &str| stage.directory.path().join(name).to_str().unwrap().to_owned();
+    let program = Path::new(TESTS).join("programs/resume_stream.py").to_str().unwrap().to_owned();
+    let mut said = String::new();
+    for batches in ["1", "3", "99"] {
+        let _worker = stage.worker();
+        let (mut head, mut output) = stage.head(&["python3", &program, &file("checkpoint"), &file("records"), batches]);
+        output.read_to_string(&mut said).unwrap();
+        assert!(head.0.wait().unwrap().success());
+    }
+    assert_eq!(said.trim(), stage.digest());
+    fs::write(
+        file("checkpoint"),
+        fs::read_to_string(file("checkpoint")).unwrap().replace("\"seed\": 0", "\"seed\": 9"),
+    )
+    .unwrap();
+    let _worker = stage.worker();
+    let (mut head, _output) = stage.head(&["python3", &program, &file("checkpoint"), &file("records"), "1"]);
+    assert_eq!(head.0.wait().unwrap().code(), Some(1), "a checkpoint of another stream is refused");
+}
+
+#[test]
+fn a_run_that_was_interrupted_goes_on_from_its_checkpoint() {
+    let stage = Stage::new(3000);
+    let whole = stage.digest();
+    let checkpoint = stage.directory.path().join("run.checkpoint");
+    let mut run = Command::new(MICROTOME);
+    run.args(["run", "-o", "json", "--memory", "64Mi", "--checkpoint-every", "2", "--checkpoint"]).arg(&checkpoint);
+    run.arg("--out").arg(stage.directory.path().join("out")).arg(stage.job());
+    let child = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Process(child);
+    while !checkpoint.exists() {
+        assert!(child.0.try_wait().unwrap().is_none(), "it ended before its first checkpoint");
+        std::thread::yield_now();
+    }
+    interrupt(&child);
+    let mut said = String::new();
+    child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.0.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains(" of 3 000; the same command goes on from "), "{said}");
+    let output = run.output().unwrap();
+    assert_eq!(field(&output.stdout, "stream_digest"), whole);
+    let again = run.output().unwrap();
+    assert_eq!(field(&again.stdout, "stream_digest"), whole);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(said.contains("is at the stream's end, after 3 000 patches; remove it to begin anew"), "{said}");
+    fs::write(&checkpoint, "{}").unwrap();
+    let refused = run.output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("run.checkpoint: is no checkpoint that this version wrote: missing field"), "{said}");
 }
 
 #[test]

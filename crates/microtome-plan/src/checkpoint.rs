@@ -70,6 +70,12 @@ impl Checkpoint {
         }
     }
 
+    /// Another place of the same stream.
+    #[must_use]
+    pub fn at(&self, cursor: Cursor) -> Self {
+        Self { epoch: cursor.epoch, step: cursor.step, ..self.clone() }
+    }
+
     /// Where the stream goes on, if it is the same stream.
     pub fn cursor(&self, selection: &Selection, seat: &Seat) -> Result<Cursor, CheckpointError> {
         let cursor = Cursor { epoch: self.epoch, step: self.step };

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checkpoint::{Checkpoint, Cursor};
+use crate::checkpoint::{Checkpoint, CheckpointError, Cursor};
 use crate::credit::Credit;
 use crate::lease::{Failed, Grant, LeaseId, Leases, WorkerId};
 use crate::plan::{Plan, Seat, Work, Works};
@@ -50,6 +50,8 @@ pub enum Delivery {
 pub struct Desk<P> {
     selection: Selection,
     seat: Seat,
+    /// Some place of the stream: hashing the selection for each batch anew would cost more than the batch.
+    place: Checkpoint,
     epochs: u64,
     works: Works,
     /// Work that did not fit the credit yet, and the epoch that `works` is of.
@@ -74,7 +76,9 @@ impl<P> Desk<P> {
         seat.shape.fits(budget)?;
         let seat = Seat { epoch: cursor.epoch, ..seat };
         let works = Plan::new(&selection, seat).works();
+        let place = Checkpoint::new(&selection, &seat, cursor);
         Ok(Self {
+            place,
             epochs: if selection.patches() == 0 { 0 } else { epochs },
             selection,
             works,
@@ -96,7 +100,26 @@ impl<P> Desk<P> {
 
     /// The place of the next batch, to go on from.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::new(&self.selection, &self.seat, self.cursor)
+        self.place.at(self.cursor)
+    }
+
+    /// Goes on from a checkpoint: what was cut for another place, or is being cut, is dropped and its bytes are given back.
+    /// Batches that were given out stay charged until [`Desk::release`]. Nothing happens if it is of another stream.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        self.cursor = checkpoint.cursor(&self.selection, &self.seat)?;
+        let withdrawn: usize = self.leases.withdraw().iter().map(|task| task.work.places.len()).sum();
+        self.credit.give_back(self.bytes(withdrawn + self.arrived.len()));
+        self.arrived.clear();
+        self.held_back = None;
+        self.offering = self.cursor.epoch;
+        self.first_position = self.cursor.step * self.seat.shape.batch;
+        self.works = Plan::new(&self.selection, Seat { epoch: self.offering, ..self.seat }).works();
+        Ok(())
+    }
+
+    /// Patches of the stream before the next batch.
+    pub fn passed(&self) -> u64 {
+        self.cursor.epoch * self.selection.patches() + self.cursor.step * self.seat.shape.batch
     }
 
     /// Batches an epoch.
@@ -204,7 +227,7 @@ impl<P> Desk<P> {
         if let Some(work) = self.held_back.take() {
             return Some(work);
         }
-        if self.epochs == 0 {
+        if self.offering >= self.epochs {
             return None;
         }
         loop {

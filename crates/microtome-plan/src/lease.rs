@@ -150,6 +150,16 @@ impl<W: Clone> Leases<W> {
         Failed::Retried
     }
 
+    /// Forgets all work, and returns it: answers to grants that are out will be stale, and no number is used again.
+    pub fn withdraw(&mut self) -> Vec<W> {
+        let out = std::mem::take(&mut self.out).into_values().map(|out| {
+            self.sessions.ended(out.worker);
+            out.entry
+        });
+        let entries: Vec<Entry<W>> = out.collect();
+        entries.into_iter().chain(std::mem::take(&mut self.waiting).into_values()).map(|entry| entry.work).collect()
+    }
+
     /// Whether all work that was offered is settled.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.out.is_empty()

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use microtome_plan::checkpoint::Cursor;
+use microtome_plan::checkpoint::{Checkpoint, Cursor};
 use microtome_plan::dataset::Order;
 use microtome_plan::desk::{Delivery, Desk};
 use microtome_plan::lease::{Grant, LEASE_MS, WorkerId};
@@ -40,6 +40,8 @@ struct Scenario {
     seed: u64,
     /// Where the stream goes on, as a share of all its batches in percent; 0 is its start.
     resumed_at: u64,
+    /// What happens at the start's work before the program says where it goes on.
+    ahead: u64,
 }
 
 impl Scenario {
@@ -79,7 +81,7 @@ impl World {
     fn new(scenario: Scenario) -> Self {
         let budget = scenario.shape.needed_bytes() + scenario.budget_over_need;
         let seat = seat(&scenario, 0);
-        let place = (scenario.cursor(), scenario.epochs);
+        let place = (Cursor::default(), scenario.epochs);
         let desk = Desk::new(selection(&scenario.counts), seat, place, budget).unwrap();
         let random = Random::new("world", &[scenario.seed]);
         let mut world = Self {
@@ -162,7 +164,30 @@ impl World {
         }
     }
 
+    fn step(&mut self) {
+        match self.events.pop_first() {
+            Some(((time, _), event)) => {
+                self.now = self.now.max(time);
+                self.handle(event);
+            }
+            None => self.now += LEASE_MS,
+        }
+        self.desk.expire(self.now);
+    }
+
+    fn resume(&mut self) {
+        for _ in 0..self.scenario.ahead {
+            self.grant_all();
+            self.step();
+        }
+        let (selection, seat) = (selection(&self.scenario.counts), seat(&self.scenario, 0));
+        self.desk.resume(&Checkpoint::new(&selection, &seat, self.scenario.cursor())).unwrap();
+    }
+
     fn run(mut self) -> (Vec<Patch>, u64) {
+        if self.scenario.resumed_at > 0 {
+            self.resume();
+        }
         // Far more than any scenario takes; a stream that needs more is stuck.
         for _ in 0..200_000 {
             self.grant_all();
@@ -171,14 +196,7 @@ impl World {
                 assert_eq!(self.desk.credit().held(), 0, "bytes leaked");
                 return (self.stream, self.desk.credit().peak());
             }
-            match self.events.pop_first() {
-                Some(((time, _), event)) => {
-                    self.now = self.now.max(time);
-                    self.handle(event);
-                }
-                None => self.now += LEASE_MS,
-            }
-            self.desk.expire(self.now);
+            self.step();
         }
         panic!("stuck at patch {} with {} bytes held", self.stream.len(), self.desk.credit().held());
     }
@@ -223,10 +241,11 @@ prop_compose! {
         budget_over_need in 0_u64..200,
         (death, hang, duplicate, fail_once) in (0_u64..60, 0_u64..20, 0_u64..50, 0_u64..30),
         seed in any::<u64>(),
-        resumed_at in prop_oneof![Just(0_u64), 0_u64..100],
+        resumed_at in prop_oneof![Just(0_u64), 0_u64..=100],
+        ahead in 0_u64..40,
     ) -> Scenario {
         Scenario {
-            counts, epochs, workers, slots, budget_over_need, seed, resumed_at,
+            counts, epochs, workers, slots, budget_over_need, seed, resumed_at, ahead,
             shape: Shape { batch, lanes: lanes.min(batch), block, window, patch_bytes: 3 },
             faults: Faults { death, hang, duplicate, fail_once },
         }

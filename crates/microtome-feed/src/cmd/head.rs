@@ -18,7 +18,7 @@ use super::local::{DEFAULT_MEMORY, parse_memory};
 use crate::control::{self, Control, Outcome};
 use crate::engine;
 use crate::handoff::{HandedOff, Handoff};
-use crate::head::{self, Head};
+use crate::head::{self, Head, Options};
 use crate::job::Job;
 use crate::tls;
 use program::{Ended, Program};
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
-    let (head, feed) = head::start(&job, args.memory)?;
+    let (head, feed) = head::start(&job, Options::new(args.memory))?;
     let tls = args.tls.as_deref().map(tls::server).transpose()?;
     let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
     tracing::info!(%address, dataset = job.recipe.name, slides = job.recipe.slides.len(), "head listens");

@@ -5,10 +5,11 @@ use std::thread::available_parallelism;
 
 use anyhow::Result;
 use clap::Args;
+use microtome_plan::checkpoint::Checkpoint;
 use microtome_slide::Stores;
 
 use crate::engine::{self, Engine};
-use crate::head::{self, Feed, Head};
+use crate::head::{self, Feed, Head, Options};
 use crate::job::Job;
 
 /// Enough for batches of 256 patches of 256 px with room to work ahead.
@@ -38,11 +39,11 @@ pub(super) struct Local {
 }
 
 impl LocalArgs {
-    /// Starts head and workers; must be called on a runtime.
-    pub(super) fn start(&self) -> Result<Local> {
+    /// Starts head and workers, from `resume` on if given; must be called on a runtime.
+    pub(super) fn start(&self, resume: Option<Checkpoint>) -> Result<Local> {
         let job = Job::read(&self.file)?;
         let workers = self.workers.map_or_else(cores, usize::from);
-        let (head, feed) = head::start(&job, self.memory)?;
+        let (head, feed) = head::start(&job, Options { budget: self.memory, resume })?;
         let engine = engine::embed(&head, &Stores::from_env(), workers)?;
         Ok(Local { job, head, feed, workers, _engine: engine })
     }

@@ -1,16 +1,20 @@
-//! `microtome run FILE`: the whole path in this process, read to its end.
+//! `microtome run FILE`: the whole path in this process, read to its end, or to where it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::format::{count, thousands};
+use super::interrupt::Interrupt;
 use super::local::{Local, LocalArgs};
 use super::summary::Summary;
 use super::{Output, summary};
 use crate::digest::StreamDigest;
+use crate::head::Batch;
+use crate::saved::Saved;
 use crate::sink::contact_sheet::contact_sheet;
 
 /// The first batch, as a picture.
@@ -24,31 +28,62 @@ pub(super) struct Args {
     /// The directory for the contact sheet; made if it is missing.
     #[arg(long, value_name = "DIRECTORY", default_value = "out")]
     out: PathBuf,
+    /// Goes on from this file if it is there, and keeps the place in it, so that the same command goes on after a stop.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// After how many batches the checkpoint is written; it is at a stop and at the end, too.
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
     /// How to print the summary.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Output,
 }
 
+/// What was read of the stream, by this process and those before it.
+#[derive(Debug, Default)]
+struct Read {
+    patches: u64,
+    batches: u64,
+    digest: StreamDigest,
+    sheet: Option<PathBuf>,
+}
+
 #[tokio::main]
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let began = Instant::now();
-    let mut local = args.local.start()?;
-    let mut digest = StreamDigest::default();
-    let mut sheet = None;
+    let mut interrupt = Interrupt::watch()?;
+    let saved = args.checkpoint.as_deref().map(Saved::read).transpose()?.flatten();
+    let mut local = args.local.start(saved.as_ref().map(|saved| saved.checkpoint.clone()))?;
+    let mut read = saved.map_or_else(Read::default, Read::from);
+    let before = read.patches;
     let bar = ProgressBar::no_length();
-    while let Some(batch) = local.feed.next().await? {
-        if sheet.is_none() {
-            introduce(args, &local, &bar);
-            let path = args.out.join(CONTACT_SHEET);
-            contact_sheet(&batch).write(&path)?;
-            sheet = Some(path);
+    loop {
+        let batch = tokio::select! {
+            batch = local.feed.next() => batch?,
+            code = interrupt.told() => {
+                bar.finish_and_clear();
+                read.save(args, &local)?;
+                eprintln!("microtome: {}", stopped(args, &local, &read));
+                return Ok(ExitCode::from(code));
+            }
+        };
+        let Some(batch) = batch else { break };
+        if read.sheet.is_none() {
+            introduce(args, &local, &bar, read.patches);
         }
-        digest.update(&batch);
+        read.take(&batch, &args.out)?;
         bar.inc(batch.patches().len() as u64);
+        if read.batches.is_multiple_of(args.checkpoint_every) {
+            read.save(args, &local)?;
+        }
     }
     bar.finish_and_clear();
+    read.save(args, &local)?;
     local.head.drain().await;
-    let summary = Summary::new(&local, &digest.hex(), sheet, began.elapsed());
+    if let (Some(path), true) = (&args.checkpoint, read.patches == before) {
+        eprintln!("microtome: nothing was left to read: {}", ended(path, &read));
+    }
+    let summary = Summary::new(&local, &read.digest.hex(), read.sheet, began.elapsed());
     match args.output {
         Output::Json => println!("{}", serde_json::to_string_pretty(&summary)?),
         Output::Table => print!("{}", summary::lines(&summary)),
@@ -56,10 +91,59 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Read {
+    /// The next batch; the first one is shown.
+    fn take(&mut self, batch: &Batch, out: &Path) -> Result<()> {
+        if self.sheet.is_none() {
+            let path = out.join(CONTACT_SHEET);
+            contact_sheet(batch).write(&path)?;
+            self.sheet = Some(path);
+        }
+        self.digest.update(batch);
+        self.patches += batch.patches().len() as u64;
+        self.batches += 1;
+        Ok(())
+    }
+
+    /// Keeps the place, where that was asked for and there is one.
+    fn save(&self, args: &Args, local: &Local) -> Result<()> {
+        if let (Some(path), Some(checkpoint)) = (&args.checkpoint, local.feed.checkpoint()) {
+            Saved::new(checkpoint.clone(), (self.patches, self.batches), self.digest.clone()).write(path)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Saved> for Read {
+    fn from(saved: Saved) -> Self {
+        Self { patches: saved.patches, batches: saved.batches, digest: saved.digest, sheet: None }
+    }
+}
+
+/// What somebody who stopped a run wants to know.
+fn stopped(args: &Args, local: &Local, read: &Read) -> String {
+    let of = match local.head.stats().patches_total {
+        0 => String::new(),
+        total => format!(" of {}", thousands(total)),
+    };
+    let done = format!("stopped after {}{of}", count(read.patches, "patch"));
+    match &args.checkpoint {
+        Some(path) if read.batches > 0 => format!("{done}; the same command goes on from {}", path.display()),
+        Some(_) => done,
+        None => format!("{done}; with --checkpoint FILE the next run would go on from here"),
+    }
+}
+
+fn ended(path: &Path, read: &Read) -> String {
+    let path = path.display();
+    format!("{path} is at the stream's end, after {}; remove it to begin anew", count(read.patches, "patch"))
+}
+
 /// What was selected, as soon as it is known; the bar goes on below.
-fn introduce(args: &Args, local: &Local, bar: &ProgressBar) {
+fn introduce(args: &Args, local: &Local, bar: &ProgressBar, before: u64) {
     let stats = local.head.stats();
     bar.set_length(stats.patches_total);
+    bar.set_position(before);
     let template = "[{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left";
     bar.set_style(ProgressStyle::with_template(template).expect("a constant").progress_chars("=> "));
     if args.output == Output::Table {

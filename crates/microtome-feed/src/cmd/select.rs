@@ -36,7 +36,7 @@ struct Selected {
 
 #[tokio::main]
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
-    let mut local = args.local.start()?;
+    let mut local = args.local.start(None)?;
     // The first batch comes after the selection, and an error instead of it says why there is none.
     local.feed.next().await?;
     let stats = local.head.stats();

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -37,6 +38,9 @@ pub(super) struct Actor {
     phase: Phase,
     workers: BTreeMap<WorkerId, Connection>,
     batches: Option<mpsc::Sender<Result<Batch, FeedError>>>,
+    /// Whether the program reads; before that it may still say where it goes on.
+    open: bool,
+    resume: Option<Checkpoint>,
     stats: Arc<Stats>,
     began: Instant,
     /// Set once no more work will come; dropped when the last worker has gone.
@@ -62,6 +66,8 @@ impl Actor {
             phase: Phase::Selecting(Box::new(selecting)),
             workers: BTreeMap::new(),
             batches: Some(batches),
+            open: false,
+            resume: None,
             stats,
             began: Instant::now(),
             draining: None,
@@ -97,6 +103,7 @@ impl Actor {
             Event::Joined { worker, slots, outbox } => self.join(worker, slots, outbox),
             Event::Left { worker } => self.leave(worker),
             Event::Drain { gone } => self.drain(gone),
+            Event::Open { resume } => return self.open(resume),
             Event::Released { patches } => {
                 if let Phase::Streaming(streaming) = &mut self.phase {
                     streaming.release(patches);
@@ -126,6 +133,17 @@ impl Actor {
         Ok(())
     }
 
+    fn open(&mut self, resume: Option<Checkpoint>) -> Result<(), FeedError> {
+        self.open = true;
+        match (&mut self.phase, resume) {
+            (Phase::Streaming(streaming), Some(checkpoint)) => streaming.resume(&checkpoint),
+            (_, resume) => {
+                self.resume = resume;
+                Ok(())
+            }
+        }
+    }
+
     /// Moves on: to the next phase when this one is done, then leases out and batches to the program.
     fn advance(&mut self, events: &mpsc::WeakSender<Event>) -> Result<(), FeedError> {
         if let Phase::Selecting(selecting) = &self.phase
@@ -133,6 +151,9 @@ impl Actor {
             && let Phase::Selecting(selecting) = mem::replace(&mut self.phase, Phase::Over)
         {
             let mut streaming = selecting.finish()?;
+            if let Some(checkpoint) = self.resume.take() {
+                streaming.resume(&checkpoint)?;
+            }
             for (worker, connection) in &self.workers {
                 streaming.join(*worker, connection.slots);
             }
@@ -158,6 +179,9 @@ impl Actor {
 
     fn give_out(&mut self, events: &mpsc::WeakSender<Event>) {
         let Phase::Streaming(streaming) = &mut self.phase else { return };
+        if !self.open {
+            return;
+        }
         while let Some(place) = self.batches.as_ref().and_then(|batches| batches.try_reserve().ok()) {
             let Some(batch) = streaming.batch(events) else { break };
             place.send(Ok(batch));

@@ -1,6 +1,7 @@
 //! Batches as the program gets them.
 
 use bytes::Bytes;
+use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::select::Coordinate;
 use tokio::sync::mpsc;
 
@@ -31,6 +32,8 @@ pub struct Batch {
     pub steps: u64,
     /// Width and height of a patch in pixels.
     pub size: u32,
+    /// Where the stream goes on after this batch.
+    pub checkpoint: Checkpoint,
     pub(super) patches: Vec<Patch>,
     /// The lease that made it complete.
     pub(super) last: Ledger,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +35,10 @@ pub(super) enum Event {
     },
     Failed {
         failed: Failed,
+    },
+    /// The program wants its first batch: the stream's, or the one that a checkpoint names.
+    Open {
+        resume: Option<Checkpoint>,
     },
     /// The program dropped a batch.
     Released {

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub patches_total: u64,
     /// Batches an epoch, once known.
     pub steps: u64,
+    /// Patches before the checkpoint from which the stream went on.
+    pub passed: u64,
     /// Patches that the program got.
     pub patches: u64,
     /// Batches that the program got.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use microtome_plan::checkpoint::Cursor;
+use microtome_plan::checkpoint::{Checkpoint, Cursor};
 use microtome_plan::dataset::{OnError, Recipe};
 use microtome_plan::desk::{Delivery, Desk, Task};
 use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, WorkerId};
@@ -66,6 +66,14 @@ impl Streaming {
 
     pub(super) fn release(&mut self, patches: usize) {
         self.desk.release(patches);
+    }
+
+    /// Goes on from a checkpoint.
+    pub(super) fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), FeedError> {
+        self.desk.resume(checkpoint)?;
+        self.arriving.clear();
+        self.stats.change(|stats| stats.passed = self.desk.passed());
+        Ok(())
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -177,6 +185,7 @@ impl Streaming {
             step: batch.step,
             steps,
             size: self.recipe.size.get(),
+            checkpoint: self.desk.checkpoint(),
             patches: batch.patches,
             last: self.last,
             events: events.clone(),
