@@ -28,17 +28,26 @@ def frames(path):
                 yield frame, stream.read(frame["bytes"])
 
 
+def checksums(frame, pixels):
+    """CRC-32 of each patch: all its views one after another. A frame holds view after view, all patches of it."""
+    sums, start = [0] * len(frame["slide"]), 0
+    for view in frame["views"]:
+        count, height, width, channels = view["shape"]
+        size = height * width * channels
+        for number in range(count):
+            sums[number] = zlib.crc32(pixels[start : start + size], sums[number])
+            start += size
+    return sums
+
+
 def main():
     exit_code = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     digest, patches, batches = hashlib.sha256(), 0, 0
     for frame, pixels in frames(os.environ["MICROTOME_FEED"]):
-        count, height, width, channels = frame["shape"]
-        size = height * width * channels
-        for number in range(count):
-            crc32 = zlib.crc32(pixels[number * size : (number + 1) * size])
-            digest.update(struct.pack("<IiiI", frame["slide"][number], frame["x"][number], frame["y"][number], crc32))
-        patches, batches = patches + count, batches + 1
+        for record in zip(frame["slide"], frame["x"], frame["y"], checksums(frame, pixels)):
+            digest.update(struct.pack("<IiiI", *record))
+        patches, batches = patches + len(frame["slide"]), batches + 1
         if batches == 1:
             print(f"first batch at {time.time():.3f}", flush=True)
         if batches % 10 == 0:

@@ -26,7 +26,8 @@ with socket.socket(socket.AF_UNIX) as connection, records.open("ab") as log:
             if "end" in frame:
                 print(hashlib.sha256(records.read_bytes()).hexdigest(), flush=True)
                 break
-            count, height, width, channels = frame["shape"]
+            [view] = frame["views"]
+            count, height, width, channels = view["shape"]
             for number in range(count):
                 place = (frame["slide"][number], frame["x"][number], frame["y"][number])
                 log.write(struct.pack("<IiiI", *place, zlib.crc32(stream.read(height * width * channels))))

@@ -12,6 +12,25 @@ pub enum FeedError {
     /// The program wants to go on from another stream.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The budget cannot hold the shuffles of all datasets.
+    #[error(
+        "memory: the {datasets} datasets need {needed} bytes together, the budget is {budget}; raise --memory (in a \
+         cluster: the head's memory limit, of which the feed takes a quarter), or lower a batchSize or a view's size"
+    )]
+    Budgets {
+        /// How many datasets there are.
+        datasets: usize,
+        /// What they need.
+        needed: u64,
+        /// What there is.
+        budget: u64,
+    },
+    /// A patch was asked for of a slide that the dataset does not have.
+    #[error("{url} is none of the dataset's slides")]
+    UnknownSlide {
+        /// The slide as asked for.
+        url: String,
+    },
     /// A slide cannot be read and the dataset says `onError: Fail`, or storage refuses everybody.
     #[error("{reason}")]
     Slide {
@@ -51,6 +70,8 @@ impl FeedError {
         match self {
             Self::Budget(error) => error.category(),
             Self::Checkpoint(error) => error.category(),
+            Self::Budgets { .. } => "Budget",
+            Self::UnknownSlide { .. } => "UnknownSlide",
             Self::Slide { category, .. } => category,
             Self::NoSlides { .. } => "NoSlides",
             Self::NoPatches { .. } => "NoPatches",

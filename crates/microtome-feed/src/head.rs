@@ -1,8 +1,8 @@
 //! A head: takes workers' streams, selects, plans, leases, and gives out batches in order.
 //!
-//! One actor ([`actor`]) owns all state and is never blocked: connections send it events, the program's side takes
-//! batches from a channel of one, and dropping a batch gives its bytes back. Pixels are checked and copied by the
-//! connections' own tasks.
+//! Each dataset has one actor ([`actor`]) that owns all its state and is never blocked: connections send it events, the
+//! program's side takes batches from a channel of one, and dropping a batch gives its bytes back. All datasets have the
+//! same workers; pixels are checked and copied by the connections' own tasks.
 
 mod actor;
 mod batch;
@@ -10,14 +10,21 @@ mod event;
 mod ledger;
 mod selecting;
 mod service;
+mod stage;
 mod stats;
 mod streaming;
+mod tag;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::Checkpoint;
-use tokio::sync::{mpsc, oneshot};
+use microtome_plan::desk::asked::Spec;
+use microtome_plan::select::Coordinate;
+use microtome_plan::selection::{SelectedSlide, Selection};
+use microtome_plan::shape::Shape;
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use batch::{Batch, Patch};
 pub use ledger::Ledger;
@@ -25,32 +32,74 @@ pub use service::Service;
 pub use stats::Snapshot;
 
 use crate::error::FeedError;
-use crate::job::Job;
+use crate::source::Source;
 use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
+use event::Event;
+use selecting::{After, Selecting};
+use stage::Stage;
 use stats::Stats;
+use streaming::Streaming;
+use tag::Tag;
 
 /// How long workers may take to go; a round trip is enough.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Events that wait for the actor; each holds at most a part, so this bounds what is between sockets and budget.
+/// Events that wait for an actor; each holds at most a part, so this bounds what is between sockets and budget.
 const WAITING_EVENTS: usize = 64;
+
+/// A dataset, and what is to be done with it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The dataset.
+    pub source: Source,
+    /// What to do.
+    pub mode: Mode,
+}
+
+/// What is to be done with a dataset.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// Choose its coordinates, unless they are given, and no more.
+    Select {
+        /// A selection of before.
+        selection: Option<Arc<Selection>>,
+    },
+    /// Choose its coordinates, unless they are given, and stream the patches.
+    Stream {
+        /// A selection of before.
+        selection: Option<Arc<Selection>>,
+        /// The place to go on from; compared with the selection once that is there.
+        resume: Option<Checkpoint>,
+    },
+    /// Stream patches as they are asked for. Slides are opened when they are first needed.
+    Ask,
+}
 
 /// A running head.
 #[derive(Clone, Debug)]
 pub struct Head {
-    events: mpsc::Sender<event::Event>,
+    datasets: Arc<[Dataset]>,
+}
+
+/// A dataset, as connections see it.
+#[derive(Clone, Debug)]
+struct Dataset {
+    events: mpsc::Sender<Event>,
     stats: Arc<Stats>,
     patch_bytes: usize,
 }
 
-/// The program's side of a head: batches in order.
+/// The program's side of a dataset: batches in order.
 #[derive(Debug)]
 pub struct Feed {
     batches: mpsc::Receiver<Result<Batch, FeedError>>,
-    events: mpsc::WeakSender<event::Event>,
+    events: mpsc::WeakSender<Event>,
     stats: Arc<Stats>,
+    selection: watch::Receiver<Option<Arc<Selection>>>,
+    /// Places of the slides in the dataset.
+    slides: HashMap<String, u32>,
     place: Place,
 }
 
@@ -62,73 +111,148 @@ enum Place {
     /// It waits for its first batch.
     Opened,
     /// It got the batch before this.
-    At(Checkpoint),
+    At(Option<Checkpoint>),
 }
 
-/// What a head is started with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Bytes of patches that it may hold.
-    pub budget: u64,
-    /// The place of the stream to go on from; compared with the selection once that is there.
-    pub resume: Option<Checkpoint>,
+/// A patch to be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchSpec {
+    /// The slide's URL as the dataset has it.
+    pub url: String,
+    /// The first view's upper left corner in level-0 pixels.
+    pub coordinate: Coordinate,
 }
 
-impl Options {
-    /// From the stream's start.
-    pub fn new(budget: u64) -> Self {
-        Self { budget, resume: None }
-    }
+/// Starts a head on the current runtime, with one feed for each dataset. `budget`: bytes of patches that all of them may
+/// hold together.
+pub fn start(orders: Vec<Order>, budget: u64) -> Result<(Head, Vec<Feed>), FeedError> {
+    let budgets = shares(&orders, budget)?;
+    let started = (0..).zip(orders).zip(budgets).map(|((tag, order), budget)| open(Tag(tag), order, budget));
+    let (datasets, feeds): (Vec<Dataset>, Vec<Feed>) = started.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    Ok((Head { datasets: datasets.into() }, feeds))
 }
 
-/// Starts a head on the current runtime.
-pub fn start(job: &Job, options: Options) -> Result<(Head, Feed), FeedError> {
+/// Each dataset gets what it needs, and an equal part of what is left.
+fn shares(orders: &[Order], budget: u64) -> Result<Vec<u64>, FeedError> {
+    let needs: Vec<u64> = orders
+        .iter()
+        .map(|Order { source, mode }| {
+            let shape = Shape::of(&source.recipe);
+            match mode {
+                Mode::Select { .. } => 0,
+                Mode::Stream { .. } => shape.needed_bytes(),
+                Mode::Ask => 2 * shape.batch * shape.patch_bytes,
+            }
+        })
+        .collect();
+    let needed: u64 = needs.iter().sum();
+    let Some(left) = budget.checked_sub(needed) else {
+        return match orders {
+            [Order { source, .. }] => Err(FeedError::Budget(Shape::of(&source.recipe).refuse(needed, budget))),
+            _ => Err(FeedError::Budgets { datasets: orders.len(), needed, budget }),
+        };
+    };
+    Ok(needs.into_iter().map(|need| need + left / orders.len().max(1) as u64).collect())
+}
+
+fn open(tag: Tag, Order { source, mode }: Order, budget: u64) -> Result<(Dataset, Feed), FeedError> {
     let stats = Arc::new(Stats::default());
     let (events, inbox) = mpsc::channel(WAITING_EVENTS);
     let (batches, program) = mpsc::channel(1);
-    let actor = Actor::new(job, options.budget, Arc::clone(&stats), batches)?;
+    let resume = match &mode {
+        Mode::Stream { resume, .. } => resume.clone(),
+        Mode::Select { .. } | Mode::Ask => None,
+    };
+    let slides = (0..).zip(&source.slides).map(|(index, slide)| (slide.url.clone(), index)).collect();
+    let patch_bytes = usize::try_from(source.recipe.patch_bytes().get()).unwrap_or(usize::MAX);
+    let feed = Feed {
+        batches: program,
+        events: events.downgrade(),
+        stats: Arc::clone(&stats),
+        selection: stats.selection(),
+        slides,
+        place: Place::Closed(resume),
+    };
+    let stage = stage(source, mode, budget, &stats)?;
+    let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
     tokio::spawn(actor.run(events.downgrade(), inbox));
-    let patch_bytes = usize::try_from(job.recipe.patch_bytes().get()).unwrap_or(usize::MAX);
-    let place = Place::Closed(options.resume);
-    let feed = Feed { batches: program, events: events.downgrade(), stats: Arc::clone(&stats), place };
-    Ok((Head { events, stats, patch_bytes }, feed))
+    Ok((Dataset { events, stats, patch_bytes }, feed))
+}
+
+/// Where a dataset begins; nowhere, if all is known already.
+fn stage(source: Source, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<Option<Box<dyn Stage>>, FeedError> {
+    let of_before = |selection: &Arc<Selection>| stats.select(selection, &source.recipe);
+    let stats = Arc::clone(stats);
+    Ok(match mode {
+        Mode::Select { selection: None } => Some(Box::new(Selecting::new(source, After::Nothing, stats)?)),
+        Mode::Select { selection: Some(selection) } => {
+            of_before(&selection);
+            None
+        }
+        Mode::Stream { selection: None, .. } => {
+            Some(Box::new(Selecting::new(source, After::Stream { budget }, stats)?))
+        }
+        Mode::Stream { selection: Some(selection), .. } => {
+            of_before(&selection);
+            Some(Box::new(Streaming::planned(selection, &source.recipe, budget, stats)?))
+        }
+        Mode::Ask => Some(Box::new(Streaming::asked(unopened(&source), &source.recipe, budget, stats)?)),
+    })
+}
+
+/// The dataset's slides, of which nothing is known but their names.
+fn unopened(source: &Source) -> Arc<Selection> {
+    let slide = |(index, entry): (u32, &microtome_plan::dataset::SlideEntry)| SelectedSlide {
+        index,
+        entry: Arc::new(entry.clone()),
+        etag: None,
+        coordinates: Vec::new(),
+    };
+    let slides = (0..).zip(&source.slides).map(slide).collect();
+    Arc::new(Selection { slides, quarantined: Vec::new() })
 }
 
 impl Head {
     /// The gRPC service to which workers attach.
     pub fn service(&self) -> FeedServer<Service> {
-        FeedServer::new(Service::new(self.events.clone(), self.patch_bytes)).max_decoding_message_size(MESSAGE_BYTES)
+        FeedServer::new(Service::new(Arc::clone(&self.datasets))).max_decoding_message_size(MESSAGE_BYTES)
     }
 
-    /// What has happened so far.
+    /// What has happened so far, of all datasets together.
     pub fn stats(&self) -> Snapshot {
-        self.stats.snapshot()
+        let mut all = self.datasets.iter().map(|dataset| dataset.stats.snapshot());
+        let mut sum = all.next().unwrap_or_default();
+        all.for_each(|snapshot| sum += snapshot);
+        sum
     }
 
     /// Tells all workers that no more work will come, and waits a little until they have gone: a process that ends at once
     /// takes the message with it, and they would dial for ever.
     pub async fn drain(&self) {
-        let (gone, left) = oneshot::channel();
-        // An actor that is gone has no workers to tell.
-        if self.events.send(event::Event::Drain { gone }).await.is_ok() {
-            // The sender is dropped, never used; a worker that hangs is not waited for.
-            let _ = tokio::time::timeout(FAREWELL, left).await;
+        for dataset in &*self.datasets {
+            let (gone, left) = oneshot::channel();
+            // An actor that is gone has no workers to tell.
+            if dataset.events.send(Event::Drain { gone }).await.is_ok() {
+                // The sender is dropped, never used; a worker that hangs is not waited for.
+                let _ = tokio::time::timeout(FAREWELL, left).await;
+            }
         }
     }
 }
 
 impl Feed {
-    /// Goes on from a checkpoint instead of where [`Options`] said. Of use only before the first batch was asked for.
+    /// Goes on from a checkpoint instead of where [`Mode::Stream`] said. Of use only before the first batch was asked for.
     pub fn resume(&mut self, checkpoint: Checkpoint) {
         if let Place::Closed(resume) = &mut self.place {
             *resume = Some(checkpoint);
         }
     }
 
-    /// Where the stream goes on after the batches that [`Feed::next`] gave; `None` before the first one.
+    /// Where the stream goes on after the batches that [`Feed::next`] gave; `None` before the first one, and where patches
+    /// are asked for.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         match &self.place {
-            Place::At(checkpoint) => Some(checkpoint),
+            Place::At(checkpoint) => checkpoint.as_ref(),
             Place::Closed(_) | Place::Opened => None,
         }
     }
@@ -140,10 +264,9 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
         let began = Instant::now();
         if let Place::Closed(resume) = &mut self.place {
-            let opening = event::Event::Open { resume: resume.take() };
-            let events = self.events.upgrade().ok_or(FeedError::Closed)?;
-            events.send(opening).await.map_err(|_| FeedError::Closed)?;
+            let opening = Event::Open { resume: resume.take() };
             self.place = Place::Opened;
+            self.tell(opening).await?;
         }
         let batch = self.batches.recv().await.transpose()?;
         self.stats.change(|stats| {
@@ -160,5 +283,44 @@ impl Feed {
             self.place = Place::At(batch.checkpoint.clone());
         }
         Ok(batch)
+    }
+
+    /// The selection, as soon as it is frozen. To be called before the first batch is taken.
+    pub async fn selection(&mut self) -> Result<Arc<Selection>, FeedError> {
+        tokio::select! {
+            biased;
+            selection = self.selection.wait_for(Option::is_some) => {
+                selection.ok().and_then(|selection| selection.clone()).ok_or(FeedError::Closed)
+            }
+            // Before the selection nothing comes but the error because of which there is none.
+            outcome = self.batches.recv() => Err(outcome.and_then(Result::err).unwrap_or(FeedError::Closed)),
+        }
+    }
+
+    /// Asks for a round of patches; they come in this order, in batches that end with the round. Only of a dataset that is
+    /// to be asked ([`Mode::Ask`]).
+    pub async fn ask(&self, specs: &[PatchSpec]) -> Result<(), FeedError> {
+        let spec = |spec: &PatchSpec| {
+            let slide = self.slides.get(&spec.url).copied();
+            let slide = slide.ok_or_else(|| FeedError::UnknownSlide { url: spec.url.clone() })?;
+            Ok(Spec { slide, at: spec.coordinate })
+        };
+        let round = specs.iter().map(spec).collect::<Result<_, FeedError>>()?;
+        self.tell(Event::Asked { round }).await
+    }
+
+    /// Says that nothing more will be asked for: the stream ends with what was.
+    pub async fn close(&self) -> Result<(), FeedError> {
+        self.tell(Event::Closed).await
+    }
+
+    /// What has happened to this dataset so far.
+    pub fn stats(&self) -> Snapshot {
+        self.stats.snapshot()
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), FeedError> {
+        let events = self.events.upgrade().ok_or(FeedError::Closed)?;
+        events.send(event).await.map_err(|_| FeedError::Closed)
     }
 }

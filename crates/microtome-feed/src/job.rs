@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 
 use microtome_api::PatchJob;
 use microtome_plan::dataset::{DatasetError, Recipe};
+use microtome_slide::Stores;
+
+use crate::source::{Source, SourceError};
 
 /// A job that was read and checked.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The object as written.
     pub object: PatchJob,
-    /// Its dataset, checked.
-    pub recipe: Recipe,
+    /// Its datasets, checked, in their order; at least one.
+    pub recipes: Vec<Recipe>,
+    path: PathBuf,
 }
 
 /// The job's file cannot be used.
@@ -34,45 +38,93 @@ pub enum JobError {
         /// The field's path, what is wrong, and where in the text.
         problem: String,
     },
-    /// It holds no or more than one dataset.
-    #[error("{}: spec.datasets: give exactly one dataset, not {count}", path.display())]
-    Datasets {
+    /// It holds no dataset.
+    #[error("{}: spec.datasets: give at least one dataset", path.display())]
+    NoDatasets {
         /// The file.
         path: PathBuf,
-        /// How many there are.
-        count: usize,
+    },
+    /// There is no dataset of that name.
+    #[error("{}: spec.datasets: there is none named {name:?}; there are {known}", path.display())]
+    NoDataset {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A dataset's slides cannot be known.
+    #[error("{}: spec.datasets[{index}].{source}", path.display())]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// Which dataset.
+        index: usize,
+        /// Field and problem.
+        source: Box<SourceError>,
     },
     /// The dataset is wrong.
-    #[error("{}: spec.datasets[0].{error}", path.display())]
+    #[error("{}: spec.datasets[{index}].{error}", path.display())]
     Dataset {
         /// The file.
         path: PathBuf,
+        /// Which dataset.
+        index: usize,
         /// Field and problem.
         error: DatasetError,
     },
 }
 
 impl Job {
-    /// Reads and checks a job's file. Slides given by relative paths are beside the file.
+    /// Reads and checks a job's file. What is given by relative paths is beside the file.
     pub fn read(path: &Path) -> Result<Self, JobError> {
         let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.to_owned(), source })?;
         let mut object = parse(path, &text)?;
         let base = path.parent().unwrap_or(Path::new(""));
-        let [dataset] = object.spec.datasets.as_mut_slice() else {
-            return Err(JobError::Datasets { path: path.to_owned(), count: object.spec.datasets.len() });
-        };
-        for slide in &mut dataset.slides.list {
-            if !slide.url.contains("://") {
-                slide.url = base.join(&slide.url).to_string_lossy().into_owned();
-            }
+        let datasets = &mut object.spec.datasets;
+        if datasets.is_empty() {
+            return Err(JobError::NoDatasets { path: path.to_owned() });
         }
-        let recipe = dataset.recipe().map_err(|error| JobError::Dataset { path: path.to_owned(), error })?;
-        Ok(Self { object, recipe })
+        let mut recipes: Vec<Recipe> = Vec::new();
+        for (index, dataset) in datasets.iter_mut().enumerate() {
+            dataset.urls_mut().filter(|url| !url.contains("://")).for_each(|url| {
+                *url = base.join(&*url).to_string_lossy().into_owned();
+            });
+            let failed = |error| JobError::Dataset { path: path.to_owned(), index, error };
+            let recipe = dataset.recipe().map_err(failed)?;
+            if recipes.iter().any(|before| before.name == recipe.name) {
+                let problem = format!("{:?} is the name of another dataset", recipe.name);
+                return Err(failed(DatasetError { field: "name".to_owned(), problem }));
+            }
+            recipes.push(recipe);
+        }
+        Ok(Self { object, recipes, path: path.to_owned() })
     }
 
-    /// The dataset as JSON, which workers get.
-    pub fn dataset_json(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.object.spec.datasets.first()).expect("a dataset is plain data")
+    /// The place of the dataset of that name; of the first one if none is named.
+    pub fn find(&self, name: Option<&str>) -> Result<usize, JobError> {
+        let Some(name) = name else { return Ok(0) };
+        self.recipes.iter().position(|recipe| recipe.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.recipes.iter().map(|recipe| recipe.name.as_str()).collect();
+            JobError::NoDataset { path: self.path.clone(), name: name.to_owned(), known: known.join(", ") }
+        })
+    }
+
+    /// Finds out which slides a dataset is made of.
+    pub async fn source(&self, index: usize, stores: &Stores) -> Result<Source, JobError> {
+        let (dataset, recipe) = (&self.object.spec.datasets[index], &self.recipes[index]);
+        let failed = |source| JobError::Source { path: self.path.clone(), index, source: Box::new(source) };
+        Source::of(dataset, recipe, stores).await.map_err(failed)
+    }
+
+    /// As [`Job::source`], of all datasets.
+    pub async fn sources(&self, stores: &Stores) -> Result<Vec<Source>, JobError> {
+        let mut sources = Vec::with_capacity(self.recipes.len());
+        for index in 0..self.recipes.len() {
+            sources.push(self.source(index, stores).await?);
+        }
+        Ok(sources)
     }
 }
 
@@ -110,8 +162,9 @@ spec:
 
     #[test]
     fn relative_slides_are_beside_the_file() {
-        let job = read(JOB).unwrap();
-        assert!(job.recipe.slides[0].starts_with('/') && job.recipe.slides[0].ends_with("/a.svs"));
+        let url = |job: Job| job.object.spec.datasets[0].slides.list.as_ref().unwrap()[0].url.clone();
+        assert!(url(read(JOB).unwrap()).ends_with("/a.svs") && url(read(JOB).unwrap()).starts_with('/'));
+        assert_eq!(url(read(&JOB.replace("a.svs", "az://s/a.svs")).unwrap()), "az://s/a.svs");
     }
 
     #[test]
@@ -121,6 +174,7 @@ spec:
             ("size: 256", "size: 0", "spec.datasets[0].views[0].size: must be at least 1"),
             ("stride: 256", "strid: 256", "spec.datasets[0].sampling.grid: unknown field `strid`"),
             ("command: [python3]", "command: 3", "spec.command: "),
+            ("level: 0", "level: 0, mpp: 1", "spec.datasets[0].views[0]: give level or mpp, not both"),
         ];
         for (from, to, message) in cases {
             let error = read(&JOB.replace(from, to)).unwrap_err();

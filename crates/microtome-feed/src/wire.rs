@@ -17,7 +17,7 @@ pub mod control {
 }
 
 /// Both sides of a stream must name the same.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// A part of a lease is about this large: the first pixels flow early, and messages stay small.
 pub const PART_BYTES: usize = 4 << 20;

@@ -8,6 +8,7 @@ mod lease;
 mod select;
 mod session;
 mod slides;
+mod tissue;
 
 use std::sync::Arc;
 use std::time::Duration;

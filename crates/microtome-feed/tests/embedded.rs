@@ -7,7 +7,7 @@ use std::path::Path;
 
 use microtome_feed::digest::StreamDigest;
 use microtome_feed::error::FeedError;
-use microtome_feed::head::{self, Head, Options};
+use microtome_feed::head::{self, Feed, Head, Mode, Order};
 use microtome_feed::job::Job;
 use microtome_feed::{engine, head::Patch};
 use microtome_plan::checkpoint::Checkpoint;
@@ -40,14 +40,22 @@ fn job(change: impl FnOnce(&mut serde_json::Value)) -> Job {
     Job::read(&path).unwrap()
 }
 
+const STREAM: Mode = Mode::Stream { selection: None, resume: None };
+
+async fn open(job: &Job, mode: Mode) -> Result<(Head, Feed), FeedError> {
+    let source = job.source(0, &Stores::from_env()).await.unwrap();
+    let (head, mut feeds) = head::start(vec![Order { source, mode }], BUDGET)?;
+    Ok((head, feeds.remove(0)))
+}
+
 /// Reads `batches` batches from a checkpoint on, and says where the stream goes on.
 async fn part(job: &Job, resume: Option<Checkpoint>, batches: usize, digest: &mut StreamDigest) -> Option<Checkpoint> {
-    let (head, mut feed) = head::start(job, Options { budget: BUDGET, resume }).unwrap();
+    let (head, mut feed) = open(job, Mode::Stream { selection: None, resume }).await.unwrap();
     let _engine = engine::embed(&head, &Stores::from_env(), 2).unwrap();
     for _ in 0..batches {
         let Some(batch) = feed.next().await.unwrap() else { break };
         digest.update(&batch);
-        assert_eq!(feed.checkpoint(), Some(&batch.checkpoint));
+        assert_eq!(feed.checkpoint(), batch.checkpoint.as_ref());
     }
     feed.checkpoint().cloned()
 }
@@ -71,7 +79,7 @@ async fn a_stream_stopped_after_any_batch_goes_on_with_the_next() {
 async fn a_checkpoint_of_another_stream_is_refused_by_name() {
     let checkpoint = part(&job(|_| ()), None, 1, &mut StreamDigest::default()).await;
     let other = job(|dataset| dataset["batchSize"] = json!(16));
-    let (head, mut feed) = head::start(&other, Options { budget: BUDGET, resume: checkpoint }).unwrap();
+    let (head, mut feed) = open(&other, Mode::Stream { selection: None, resume: checkpoint }).await.unwrap();
     let _engine = engine::embed(&head, &Stores::from_env(), 1).unwrap();
     let error = feed.next().await.unwrap_err();
     assert_eq!(error.category(), "CheckpointMismatch");
@@ -87,7 +95,7 @@ struct Outcome {
 }
 
 async fn stream(job: &Job, workers: usize) -> Result<Outcome, FeedError> {
-    let (head, mut feed) = head::start(job, Options::new(BUDGET))?;
+    let (head, mut feed) = open(job, STREAM).await?;
     let _engine = engine::embed(&head, &Stores::from_env(), workers).unwrap();
     let (mut digest, mut patches, mut batches) = (StreamDigest::default(), Vec::new(), Vec::new());
     while let Some(batch) = feed.next().await? {

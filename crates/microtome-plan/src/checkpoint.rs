@@ -106,6 +106,8 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::dataset::Order;
     use crate::select::Coordinate;
@@ -114,7 +116,7 @@ mod tests {
 
     fn selection(patches: i32) -> Selection {
         let coordinates = (0..patches).map(|x| Coordinate { x, y: 0 }).collect();
-        let slide = SelectedSlide { index: 0, url: "a".to_owned(), etag: None, coordinates };
+        let slide = SelectedSlide { index: 0, entry: Arc::default(), etag: None, coordinates };
         Selection { slides: vec![slide], quarantined: Vec::new() }
     }
 

@@ -3,14 +3,18 @@
 //! Field docs become the CRD's descriptions (`kubectl explain`). Only fields that work are here; [`crate::dataset`] says
 //! nothing about how they are carried out. [`Dataset::recipe`] checks everything once; nothing downstream reads this type.
 
+mod patches;
 mod recipe;
+mod slides;
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use recipe::{DatasetError, Grid, Recipe, SamplingRule};
+pub use patches::{CoordinateColumns, CoordinateTable, Filter, GridSampling, RandomSampling, Sampling, Tissue, View};
+pub use recipe::{DatasetError, Grid, Recipe, Resolution, SamplingRule, SlideSource, ViewRule};
+pub use slides::{Columns, Label, Manifest, SlideEntry, Slides};
 
 /// Patches to cut from a set of slides: which, how large, in which order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,11 +25,14 @@ pub struct Dataset {
     pub name: String,
     /// The slides.
     pub slides: Slides,
-    /// What is cut at each coordinate. One view, for now.
-    #[schemars(length(min = 1, max = 1), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    /// What is cut at each coordinate: one or more pictures with the same centre. The first says what sampling is about.
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub views: Vec<View>,
     /// How coordinates are chosen on a slide.
     pub sampling: Sampling,
+    /// Which of the coordinates are taken; all, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
     /// Patches a batch. The last batch of an epoch may be smaller.
     #[serde(default = "default_batch_size")]
     #[schemars(range(min = 1, max = 65536))]
@@ -46,77 +53,6 @@ pub struct Dataset {
     pub on_error: OnError,
 }
 
-/// Where the slides are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Slides {
-    /// Slides by their URLs.
-    #[schemars(length(min = 1, max = 10000))]
-    pub list: Vec<SlideEntry>,
-}
-
-/// One slide.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SlideEntry {
-    /// `az://CONTAINER/PATH`, `file:///PATH`, or, without a cluster, a path. Never with a key (`?sig=`).
-    #[schemars(length(min = 1, max = 1024), extend("x-kubernetes-validations" = [
-        {"rule": "!self.contains('?')", "message": "a slide's URL must not hold a query or a key"},
-    ]))]
-    pub url: String,
-}
-
-/// What is cut at a coordinate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct View {
-    /// The batch's key, say `image`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z]([_a-z0-9]*)$"))]
-    pub name: String,
-    /// Width and height of a patch in pixels.
-    #[schemars(range(min = 1, max = 8192))]
-    pub size: u32,
-    /// The slide's level to read; 0 is the finest.
-    #[schemars(range(min = 0, max = 63))]
-    pub level: u32,
-}
-
-/// How coordinates are chosen: exactly one of the fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "has(self.grid) != has(self.random)", "message": "give exactly one of grid and random"},
-]))]
-pub struct Sampling {
-    /// Patches on a regular grid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grid: Option<GridSampling>,
-    /// Patches at random places.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub random: Option<RandomSampling>,
-}
-
-/// A regular grid from the slide's upper left corner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct GridSampling {
-    /// Distance of neighbours, in pixels of the view's level.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub stride: u32,
-    /// What happens to a patch that reaches over the slide's edge.
-    #[serde(default)]
-    pub edge: Edge,
-}
-
-/// Uniformly random places, all of the patch inside the slide.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RandomSampling {
-    /// How many patches each slide gives.
-    #[schemars(range(min = 1, max = 10_000_000))]
-    pub per_slide: u32,
-}
-
 /// What happens to a grid's patch that reaches over the slide's edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edge {
@@ -133,6 +69,8 @@ pub enum Order {
     /// Mixed over all slides, differently each epoch, the same for the same seed.
     #[default]
     Shuffled,
+    /// All patches of a slide, in their order, then those of the next; slides mixed, differently each epoch.
+    BySlide,
     /// As the slides and coordinates come.
     Sequential,
 }
@@ -145,6 +83,24 @@ pub enum OnError {
     Quarantine,
     /// The job fails.
     Fail,
+}
+
+impl Dataset {
+    /// Every URL or path that the dataset names.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let Slides { list, prefix, manifest } = &self.slides;
+        let slides = list.iter().flatten().map(|slide| slide.url.as_str());
+        let tables = self.sampling.coordinates.iter().map(|table| table.url.as_str());
+        slides.chain(prefix.as_deref()).chain(manifest.iter().map(|manifest| manifest.url.as_str())).chain(tables)
+    }
+
+    /// As [`Dataset::urls`], to be changed.
+    pub fn urls_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let Slides { list, prefix, manifest } = &mut self.slides;
+        let slides = list.iter_mut().flatten().map(|slide| &mut slide.url);
+        let tables = self.sampling.coordinates.iter_mut().map(|table| &mut table.url);
+        slides.chain(prefix.as_mut()).chain(manifest.iter_mut().map(|manifest| &mut manifest.url)).chain(tables)
+    }
 }
 
 /// schemars turns documented variants into `oneOf` of constants, which a CRD cannot hold; these write a plain enum.
@@ -170,8 +126,8 @@ plain_enum!(
 );
 plain_enum!(
     Order,
-    "`Shuffled` mixes all slides, the same for the same seed; `Sequential` keeps slides and coordinates in order.",
-    ["Shuffled", "Sequential"]
+    "`Shuffled` mixes all slides, the same for the same seed; `BySlide` mixes the slides but keeps each one's patches together; `Sequential` keeps slides and coordinates in order.",
+    ["Shuffled", "BySlide", "Sequential"]
 );
 plain_enum!(
     OnError,

@@ -1,23 +1,28 @@
-//! The head's desk: hands out the plan's work, puts what comes back in order, and never holds more than the budget.
+//! The head's desk: hands out work, puts what comes back in order, and never holds more than the budget.
 //!
-//! Work is offered in the plan's order and only while its bytes fit the [`Credit`]; the bytes are given back when the
-//! program has taken the batch. A lease that comes back keeps its bytes while it waits to go out again. So when a position
-//! is due, everything held belongs to the batch being filled or to a lane's open window, which is what
-//! [`Shape::needed_bytes`](crate::shape::Shape::needed_bytes) counts: with that much, the stream cannot get stuck.
+//! Work comes from a [`Producer`]: a plan ([`planned`]), or patches asked for at run time ([`asked`]). It is offered in the
+//! producer's order and only while its bytes fit the [`Credit`]; the bytes are given back when the program has taken the
+//! batch. A lease that comes back keeps its bytes while it waits to go out again. So when a position is due, everything
+//! held belongs to the batch being filled or to what the producer had to offer before it, which each producer bounds and
+//! checks against the budget: with that much, the stream cannot get stuck.
+
+pub mod asked;
+pub mod planned;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use asked::Spec;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Cursor};
 use crate::credit::Credit;
 use crate::lease::{Failed, Grant, LeaseId, Leases, WorkerId};
-use crate::plan::{Plan, Seat, Work, Works};
-use crate::selection::Selection;
-use crate::shape::BudgetError;
+use crate::plan::Work;
 
-/// Work of one epoch.
+/// Work of one epoch, or of one round of patches that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// The epoch; counts from 0.
+    /// The epoch or round; counts from 0.
     pub epoch: u64,
     /// The patches.
     pub work: Work,
@@ -26,7 +31,7 @@ pub struct Task {
 /// Consecutive patches of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Batch<P> {
-    /// The epoch; counts from 0.
+    /// The epoch or round; counts from 0.
     pub epoch: u64,
     /// The batch of the epoch; counts from 0.
     pub step: u64,
@@ -45,86 +50,56 @@ pub enum Delivery {
     Malformed(Failed),
 }
 
-/// The stream of one dataset, from plan to batches. `P` is a patch as it arrives.
+/// Who decides which patches there are, and in which order.
+pub trait Producer {
+    /// The next work in the order in which it must be granted; `None` if there is none, or none yet.
+    fn next_work(&mut self) -> Option<Task>;
+    /// The positions of a batch in its epoch; `None` if there is no such batch, or not yet.
+    fn batch(&self, cursor: Cursor) -> Option<Range<u64>>;
+    /// A batch was given out. The place of the one after it.
+    fn passed(&mut self, cursor: Cursor) -> Cursor;
+    /// Whether no batch comes at or after a place.
+    fn is_finished(&self, cursor: Cursor) -> bool;
+    /// Bytes of one patch.
+    fn patch_bytes(&self) -> u64;
+
+    /// A place, to go on from in another process; `None` where the program decides what comes.
+    fn checkpoint(&self, cursor: Cursor) -> Option<Checkpoint>;
+    /// Goes on from a checkpoint. Returns its place, or says why it is not of this stream.
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<Cursor, CheckpointError>;
+    /// Patches before a place.
+    fn before(&self, cursor: Cursor) -> u64;
+
+    /// The program asks for a round of patches while `cursor` is the place of the next batch. Returns that place as it is
+    /// then. A plan knows its patches itself and does not listen.
+    fn ask(&mut self, _round: Vec<Spec>, cursor: Cursor) -> Cursor {
+        cursor
+    }
+    /// The program will ask for nothing more.
+    fn close(&mut self) {}
+}
+
+/// A stream from work to batches. `P` is a patch as it arrives, `S` says which patches there are.
 #[derive(Debug)]
-pub struct Desk<P> {
-    selection: Selection,
-    seat: Seat,
-    /// Some place of the stream: hashing the selection for each batch anew would cost more than the batch.
-    place: Checkpoint,
-    epochs: u64,
-    works: Works,
-    /// Work that did not fit the credit yet, and the epoch that `works` is of.
-    held_back: Option<Work>,
-    offering: u64,
+pub struct Desk<P, S> {
+    producer: S,
+    /// Work that did not fit the credit yet.
+    held_back: Option<Task>,
     leases: Leases<Task>,
     credit: Credit,
     arrived: BTreeMap<(u64, u64), P>,
     cursor: Cursor,
-    /// Positions before it belong to batches that the program has got before: of the first epoch only.
-    first_position: u64,
 }
 
-impl<P> Desk<P> {
-    /// A desk at `cursor`, a place of a stream of `epochs` epochs. Refuses a budget in which the stream could get stuck.
-    pub fn new(
-        selection: Selection,
-        seat: Seat,
-        (cursor, epochs): (Cursor, u64),
-        budget: u64,
-    ) -> Result<Self, BudgetError> {
-        seat.shape.fits(budget)?;
-        let seat = Seat { epoch: cursor.epoch, ..seat };
-        let works = Plan::new(&selection, seat).works();
-        let place = Checkpoint::new(&selection, &seat, cursor);
-        Ok(Self {
-            place,
-            epochs: if selection.patches() == 0 { 0 } else { epochs },
-            selection,
-            works,
-            held_back: None,
-            offering: cursor.epoch,
-            leases: Leases::new(),
-            credit: Credit::new(budget),
-            arrived: BTreeMap::new(),
-            cursor,
-            first_position: cursor.step * seat.shape.batch,
-            seat,
-        })
+impl<P, S: Producer> Desk<P, S> {
+    fn over(producer: S, cursor: Cursor, budget: u64) -> Self {
+        let (leases, credit) = (Leases::new(), Credit::new(budget));
+        Self { producer, held_back: None, leases, credit, arrived: BTreeMap::new(), cursor }
     }
 
-    /// The frozen slides and coordinates.
-    pub fn selection(&self) -> &Selection {
-        &self.selection
-    }
-
-    /// The place of the next batch, to go on from.
-    pub fn checkpoint(&self) -> Checkpoint {
-        self.place.at(self.cursor)
-    }
-
-    /// Goes on from a checkpoint: what was cut for another place, or is being cut, is dropped and its bytes are given back.
-    /// Batches that were given out stay charged until [`Desk::release`]. Nothing happens if it is of another stream.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        self.cursor = checkpoint.cursor(&self.selection, &self.seat)?;
-        let withdrawn: usize = self.leases.withdraw().iter().map(|task| task.work.places.len()).sum();
-        self.credit.give_back(self.bytes(withdrawn + self.arrived.len()));
-        self.arrived.clear();
-        self.held_back = None;
-        self.offering = self.cursor.epoch;
-        self.first_position = self.cursor.step * self.seat.shape.batch;
-        self.works = Plan::new(&self.selection, Seat { epoch: self.offering, ..self.seat }).works();
-        Ok(())
-    }
-
-    /// Patches of the stream before the next batch.
-    pub fn passed(&self) -> u64 {
-        self.cursor.epoch * self.selection.patches() + self.cursor.step * self.seat.shape.batch
-    }
-
-    /// Batches an epoch.
-    pub fn steps(&self) -> u64 {
-        self.selection.patches().div_ceil(self.seat.shape.batch)
+    /// The place of the next batch.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
     }
 
     /// A worker connected.
@@ -147,14 +122,45 @@ impl<P> Desk<P> {
         &self.credit
     }
 
+    /// The program asks for a round of patches; see [`asked`].
+    pub fn ask(&mut self, round: Vec<Spec>) {
+        self.cursor = self.producer.ask(round, self.cursor);
+    }
+
+    /// The program will ask for nothing more.
+    pub fn close(&mut self) {
+        self.producer.close();
+    }
+
+    /// Goes on from a checkpoint: what was cut for another place, or is being cut, is dropped and its bytes are given back.
+    /// Batches that were given out stay charged until [`Desk::release`]. Nothing happens if it is of another stream.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        self.cursor = self.producer.resume(checkpoint)?;
+        let withdrawn: usize = self.leases.withdraw().iter().map(|task| task.work.places.len()).sum();
+        self.credit.give_back(self.bytes(withdrawn + self.arrived.len()));
+        self.arrived.clear();
+        self.held_back = None;
+        Ok(())
+    }
+
+    /// The place of the next batch, to go on from; `None` where the program decides what comes.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.producer.checkpoint(self.cursor)
+    }
+
+    /// Patches of the stream before the next batch.
+    pub fn passed(&self) -> u64 {
+        self.producer.before(self.cursor)
+    }
+
     /// The next grant, if somebody is free, something is to do, and its bytes fit.
     pub fn grant(&mut self, now_ms: u64) -> Option<Grant<Task>> {
-        while let Some(work) = self.next_work() {
-            if !self.credit.take(self.bytes(work.places.len())) {
-                self.held_back = Some(work);
+        while let Some(task) = self.held_back.take().or_else(|| self.producer.next_work()) {
+            if !self.credit.take(self.bytes(task.work.places.len())) {
+                self.held_back = Some(task);
                 break;
             }
-            self.leases.offer(work.slide, Task { epoch: self.offering, work });
+            self.leases.offer(task.work.slide, task);
         }
         self.leases.grant(now_ms)
     }
@@ -194,23 +200,15 @@ impl<P> Desk<P> {
 
     /// The next batch, if all of it has arrived. Its bytes stay charged until [`Desk::release`].
     pub fn batch(&mut self) -> Option<Batch<P>> {
-        if self.is_finished() {
-            return None;
-        }
         let Cursor { epoch, step } = self.cursor;
-        let first = step * self.seat.shape.batch;
-        let last = (first + self.seat.shape.batch).min(self.selection.patches());
-        let complete = (first..last).all(|position| self.arrived.contains_key(&(epoch, position)));
+        let positions = self.producer.batch(self.cursor)?;
+        let complete = positions.clone().all(|position| self.arrived.contains_key(&(epoch, position)));
         if !complete {
             return None;
         }
-        let patches = (first..last).filter_map(|position| self.arrived.remove(&(epoch, position))).collect();
-        let batch = Batch { epoch, step, patches };
-        self.cursor = Cursor { epoch, step: step + 1 };
-        if step + 1 == self.steps() {
-            self.cursor = Cursor { epoch: epoch + 1, step: 0 };
-        }
-        Some(batch)
+        let patches = positions.filter_map(|position| self.arrived.remove(&(epoch, position))).collect();
+        self.cursor = self.producer.passed(self.cursor);
+        Some(Batch { epoch, step, patches })
     }
 
     /// The program has taken a batch of this many patches.
@@ -218,41 +216,12 @@ impl<P> Desk<P> {
         self.credit.give_back(self.bytes(patches));
     }
 
-    /// Whether the last batch of the last epoch was given out.
+    /// Whether the last batch was given out and no other can come.
     pub fn is_finished(&self) -> bool {
-        self.cursor.epoch >= self.epochs
-    }
-
-    fn next_work(&mut self) -> Option<Work> {
-        if let Some(work) = self.held_back.take() {
-            return Some(work);
-        }
-        if self.offering >= self.epochs {
-            return None;
-        }
-        loop {
-            while let Some(work) = self.works.next() {
-                let work = self.still_to_do(work);
-                if !work.places.is_empty() {
-                    return Some(work);
-                }
-            }
-            if self.offering + 1 >= self.epochs {
-                return None;
-            }
-            self.offering += 1;
-            self.first_position = 0;
-            self.works = Plan::new(&self.selection, Seat { epoch: self.offering, ..self.seat }).works();
-        }
-    }
-
-    /// The work without what the program got before the stream was resumed.
-    fn still_to_do(&self, mut work: Work) -> Work {
-        work.places.retain(|place| place.position >= self.first_position);
-        work
+        self.producer.is_finished(self.cursor)
     }
 
     fn bytes(&self, patches: usize) -> u64 {
-        patches as u64 * self.seat.shape.patch_bytes
+        patches as u64 * self.producer.patch_bytes()
     }
 }

@@ -14,6 +14,8 @@ pub mod desk;
 pub mod lease;
 pub mod plan;
 pub mod random;
+pub mod rank;
 pub mod select;
 pub mod selection;
 pub mod shape;
+pub mod tissue;

@@ -10,9 +10,11 @@
 
 mod work;
 
+use std::sync::Arc;
+
 use crate::dataset::Order;
 use crate::random::Random;
-use crate::selection::Selection;
+use crate::selection::{SelectedSlide, Selection};
 use crate::shape::Shape;
 
 pub use work::{Place, Work, Works};
@@ -33,6 +35,9 @@ pub struct Seat {
 /// The order of one epoch.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    selection: Arc<Selection>,
+    /// The number of each slide's first patch.
+    numbers: Vec<u64>,
     seat: Seat,
     patches: u64,
     /// Blocks in their order.
@@ -54,8 +59,12 @@ struct Block {
 
 impl Plan {
     /// Lays out an epoch.
-    pub fn new(selection: &Selection, seat: Seat) -> Self {
-        let mut blocks = blocks_of(selection, seat.shape.block);
+    pub fn new(selection: &Arc<Selection>, seat: Seat) -> Self {
+        let mut slides = slides_of(selection, seat.shape.block);
+        if seat.order == Order::BySlide {
+            Random::new("slides", &[seat.seed, seat.epoch]).shuffle(&mut slides);
+        }
+        let mut blocks = slides.concat();
         if seat.order == Order::Shuffled {
             Random::new("order", &[seat.seed, seat.epoch]).shuffle(&mut blocks);
         }
@@ -68,7 +77,7 @@ impl Plan {
                 start
             })
             .collect();
-        Self { seat, patches, blocks, starts }
+        Self { selection: Arc::clone(selection), numbers: selection.starts(), seat, patches, blocks, starts }
     }
 
     /// Patches of the epoch.
@@ -89,41 +98,43 @@ impl Plan {
     }
 }
 
-fn blocks_of(selection: &Selection, block: u64) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    for (slide, selected) in (0..).zip(&selection.slides) {
+/// The blocks of each slide.
+fn slides_of(selection: &Selection, block: u64) -> Vec<Vec<Block>> {
+    let blocks = |(slide, selected): (u32, &SelectedSlide)| {
         let total = selected.coordinates.len() as u64;
-        blocks.extend((0..total).step_by(block as usize).map(|first| Block {
-            slide,
-            first: first as u32,
-            patches: block.min(total - first) as u32,
-        }));
-    }
-    blocks
+        let cut = |first: u64| Block { slide, first: first as u32, patches: block.min(total - first) as u32 };
+        (0..total).step_by(block as usize).map(cut).collect()
+    };
+    (0..).zip(&selection.slides).map(blocks).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::SlideEntry;
     use crate::select::Coordinate;
-    use crate::selection::SelectedSlide;
     use proptest::prelude::*;
 
-    fn selection(counts: &[u32]) -> Selection {
+    fn selection(counts: &[u32]) -> Arc<Selection> {
         let slide = |(index, count): (u32, &u32)| SelectedSlide {
             index,
-            url: format!("{index}.svs"),
+            entry: Arc::new(SlideEntry { url: format!("{index}.svs"), ..SlideEntry::default() }),
             etag: None,
             coordinates: (0..*count).map(|x| Coordinate { x: x as i32, y: index as i32 }).collect(),
         };
-        Selection { slides: (0..).zip(counts).map(slide).collect(), quarantined: Vec::new() }
+        Arc::new(Selection { slides: (0..).zip(counts).map(slide).collect(), quarantined: Vec::new() })
+    }
+
+    /// Which patch it is: its slide, and its number on it.
+    fn which(place: &Place) -> (u32, u32) {
+        (place.slide, place.at.x as u32)
     }
 
     fn seat(order: Order, shape: Shape) -> Seat {
         Seat { seed: 7, epoch: 0, order, shape }
     }
 
-    fn stream(selection: &Selection, seat: Seat) -> Vec<Place> {
+    fn stream(selection: &Arc<Selection>, seat: Seat) -> Vec<Place> {
         let mut stream: Vec<Option<Place>> = vec![None; selection.patches() as usize];
         for work in Plan::new(selection, seat).works() {
             for place in work.places {
@@ -148,7 +159,7 @@ mod tests {
         fn every_patch_has_one_position(counts in prop::collection::vec(0_u32..50, 0..8), shape in shapes()) {
             let selection = selection(&counts);
             let mut seen: Vec<(u32, u32)> =
-                stream(&selection, seat(Order::Shuffled, shape)).iter().map(|p| (p.slide, p.coordinate)).collect();
+                stream(&selection, seat(Order::Shuffled, shape)).iter().map(which).collect();
             seen.sort_unstable();
             let all: Vec<(u32, u32)> = (0..).zip(&counts).flat_map(|(s, n)| (0..*n).map(move |c| (s, c))).collect();
             prop_assert_eq!(seen, all);
@@ -174,7 +185,7 @@ mod tests {
         #[test]
         fn a_lease_stays_in_one_block(counts in prop::collection::vec(1_u32..50, 1..6), shape in shapes()) {
             for work in Plan::new(&selection(&counts), seat(Order::Shuffled, shape)).works() {
-                let block = |p: &Place| (p.slide, u64::from(p.coordinate) / shape.block);
+                let block = |p: &Place| (p.slide, u64::from(which(p).1) / shape.block);
                 prop_assert!(!work.places.is_empty());
                 prop_assert!(work.places.iter().all(|p| p.slide == work.slide && block(p) == block(&work.places[0])));
             }
@@ -185,9 +196,35 @@ mod tests {
     fn sequential_keeps_slides_and_coordinates_in_order() {
         let selection = selection(&[5, 0, 3]);
         let shape = Shape { batch: 4, lanes: 1, block: 2, window: 1, patch_bytes: 1 };
-        let order: Vec<_> =
-            stream(&selection, seat(Order::Sequential, shape)).iter().map(|p| (p.slide, p.coordinate)).collect();
+        let order: Vec<_> = stream(&selection, seat(Order::Sequential, shape)).iter().map(which).collect();
         assert_eq!(order, [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (2, 0), (2, 1), (2, 2)]);
+    }
+
+    #[test]
+    fn by_slide_keeps_each_slides_patches_together_and_in_order() {
+        let selection = selection(&[5, 0, 3, 4]);
+        let shape = Shape { batch: 4, lanes: 1, block: 2, window: 1, patch_bytes: 1 };
+        let slides = |epoch| {
+            let stream = stream(&selection, Seat { epoch, ..seat(Order::BySlide, shape) });
+            let mut slides: Vec<u32> = stream.iter().map(|place| place.slide).collect();
+            let in_order = stream.windows(2).all(|pair| pair[0].slide != pair[1].slide || pair[0].at.x < pair[1].at.x);
+            assert!(in_order && stream.len() == 12);
+            slides.dedup();
+            slides
+        };
+        let orders: Vec<Vec<u32>> = (0..20).map(slides).collect();
+        assert!(orders.iter().all(|order| order.len() == 3), "a slide comes once: {orders:?}");
+        assert!(orders.iter().any(|order| *order != orders[0]), "epochs differ");
+    }
+
+    #[test]
+    fn patches_are_numbered_over_all_slides() {
+        let selection = selection(&[5, 0, 3]);
+        let shape = Shape { batch: 4, lanes: 3, block: 2, window: 1, patch_bytes: 1 };
+        for place in stream(&selection, seat(Order::Shuffled, shape)) {
+            let (slide, patch) = which(&place);
+            assert_eq!(place.number, u64::from(patch) + if slide == 0 { 0 } else { 5 });
+        }
     }
 
     #[test]
@@ -205,7 +242,7 @@ mod tests {
         let selection = selection(&[640; 4]);
         let shape = Shape { batch: 32, lanes: 16, block: 16, window: 2, patch_bytes: 1 };
         let stream = stream(&selection, seat(Order::Shuffled, shape));
-        let mut blocks: Vec<_> = stream[320..352].iter().map(|p| (p.slide, p.coordinate / 16)).collect();
+        let mut blocks: Vec<_> = stream[320..352].iter().map(|p| (p.slide, p.at.x / 16)).collect();
         blocks.sort_unstable();
         blocks.dedup();
         assert!(blocks.len() >= 16, "{} blocks in a batch", blocks.len());

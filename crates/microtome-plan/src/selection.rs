@@ -1,7 +1,11 @@
 //! The selection: slides that could be read, with the coordinates accepted on each. Immutable; it fixes the epoch's length.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::dataset::SlideEntry;
 use crate::random::VERSION;
 use crate::select::Coordinate;
 
@@ -19,8 +23,8 @@ pub struct Selection {
 pub struct SelectedSlide {
     /// Where it stands in the dataset.
     pub index: u32,
-    /// Its URL as written.
-    pub url: String,
+    /// Its URL and what is known of it.
+    pub entry: Arc<SlideEntry>,
     /// The version of the blob that was read: later reads are of this one or fail.
     pub etag: Option<String>,
     /// Accepted coordinates, neighbours next to each other.
@@ -28,7 +32,7 @@ pub struct SelectedSlide {
 }
 
 /// A slide that was left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
     /// Where it stands in the dataset.
     pub index: u32,
@@ -42,6 +46,17 @@ impl Selection {
     /// How many patches an epoch has.
     pub fn patches(&self) -> u64 {
         self.slides.iter().map(|slide| slide.coordinates.len() as u64).sum()
+    }
+
+    /// The number of each slide's first patch, counted over all slides in their order.
+    pub fn starts(&self) -> Vec<u64> {
+        let mut patches = 0;
+        let start = |slide: &SelectedSlide| {
+            let start = patches;
+            patches += slide.coordinates.len() as u64;
+            start
+        };
+        self.slides.iter().map(start).collect()
     }
 
     /// SHA-256 over what the order depends on: which slides by their place in the dataset, and their coordinates. Neither

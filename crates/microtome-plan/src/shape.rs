@@ -61,12 +61,12 @@ impl Shape {
         let batch = u64::from(recipe.batch_size.get());
         let most = match recipe.sampling {
             SamplingRule::Grid(_) => BLOCK_PATCHES.1,
-            SamplingRule::Random(_) => RANDOM_BLOCK_PATCHES,
+            SamplingRule::Random(_) | SamplingRule::Coordinates(_) => RANDOM_BLOCK_PATCHES,
         };
         let block = (BLOCK_BYTES / patch_bytes).clamp(BLOCK_PATCHES.0, most);
         let (lanes, window) = match recipe.order {
             Order::Shuffled => (LANES.min(batch), WINDOW_BLOCKS),
-            Order::Sequential => (1, 1),
+            Order::BySlide | Order::Sequential => (1, 1),
         };
         Self { batch, lanes, block, window, patch_bytes }
     }
@@ -79,9 +79,11 @@ impl Shape {
     /// Refuses a budget that is too small, with what is needed.
     pub fn fits(&self, budget: u64) -> Result<(), BudgetError> {
         let needed = self.needed_bytes();
-        if needed <= budget {
-            return Ok(());
-        }
-        Err(BudgetError { batch: self.batch, patch_bytes: self.patch_bytes, needed, budget })
+        if needed <= budget { Ok(()) } else { Err(self.refuse(needed, budget)) }
+    }
+
+    /// What is said of a budget below the need.
+    pub fn refuse(&self, needed: u64, budget: u64) -> BudgetError {
+        BudgetError { batch: self.batch, patch_bytes: self.patch_bytes, needed, budget }
     }
 }

@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use microtome_api::mount;
+use microtome_slide::Stores;
+use tokio::sync::oneshot;
 
 use super::local::{DEFAULT_MEMORY, parse_memory};
 use crate::control::{self, Control, Outcome};
 use crate::engine;
 use crate::handoff::{HandedOff, Handoff};
-use crate::head::{self, Head, Options};
+use crate::head::{self, Feed, Head, Mode, Order};
 use crate::job::Job;
 use crate::tls;
 use program::{Ended, Program};
@@ -72,18 +74,23 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
-    let (head, feed) = head::start(&job, Options::new(args.memory))?;
+    let sources = job.sources(&Stores::from_env()).await?;
+    let mode = || Mode::Stream { selection: None, resume: None };
+    let orders = sources.into_iter().map(|source| Order { source, mode: mode() }).collect();
+    let (head, feeds) = head::start(orders, args.memory)?;
     let tls = args.tls.as_deref().map(tls::server).transpose()?;
     let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
-    tracing::info!(%address, dataset = job.recipe.name, slides = job.recipe.slides.len(), "head listens");
+    tracing::info!(%address, datasets = job.recipes.len(), "head listens");
     let control = report(args, &head)?;
 
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
     let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
-    let name = job.recipe.name.clone();
-    let handing = tokio::spawn(async move { handoff.serve(feed, &name).await });
-    let Ended { exit_code, handed, told } = program.attend(handing, GRACE).await?;
+    let names = job.recipes.iter().map(|recipe| recipe.name.clone());
+    let feeds: Vec<(String, Feed)> = names.zip(feeds).collect();
+    let (closing, closed) = oneshot::channel();
+    let handing = tokio::spawn(async move { handoff.serve(feeds, closed).await });
+    let Ended { exit_code, handed, told } = program.attend((handing, closing), GRACE).await?;
 
     let digest = match &handed {
         Some(HandedOff::Whole { digest }) => digest.clone(),

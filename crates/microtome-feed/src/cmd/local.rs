@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use microtome_plan::checkpoint::Checkpoint;
 use microtome_slide::Stores;
 
 use crate::engine::{self, Engine};
-use crate::head::{self, Feed, Head, Options};
+use crate::head::{self, Feed, Head, Mode, Order};
 use crate::job::Job;
+use crate::selection_cache::{Key, SelectionCache};
+use crate::source::Source;
 
 /// Enough for batches of 256 patches of 256 px with room to work ahead.
 pub(super) const DEFAULT_MEMORY: &str = "256Mi";
@@ -20,9 +21,16 @@ pub(super) const DEFAULT_MEMORY: &str = "256Mi";
 pub(super) struct LocalArgs {
     /// The job's file: a PatchJob as YAML or JSON.
     pub(super) file: PathBuf,
+    /// Which of the job's datasets [default: the first].
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
     /// Workers in this process, one thread each [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+    /// Where selections are kept, so that the next run need not choose again [default: microtome/selections in the user's
+    /// cache directory].
+    #[arg(long, env = "MICROTOME_SELECTIONS", value_name = "DIRECTORY")]
+    selections: Option<PathBuf>,
     /// Patches held in memory at most, say 512Mi or 4Gi.
     #[arg(long, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     pub(super) memory: u64,
@@ -31,22 +39,59 @@ pub(super) struct LocalArgs {
 /// A head and its workers in this process.
 #[derive(Debug)]
 pub(super) struct Local {
-    pub(super) job: Job,
+    pub(super) source: Source,
     pub(super) head: Head,
     pub(super) feed: Feed,
     pub(super) workers: usize,
+    pub(super) stores: Stores,
+    /// Where the selection is to be kept, if it is a new one.
+    keep: Option<(SelectionCache, Key)>,
     _engine: Engine,
 }
 
 impl LocalArgs {
-    /// Starts head and workers, from `resume` on if given; must be called on a runtime.
-    pub(super) fn start(&self, resume: Option<Checkpoint>) -> Result<Local> {
+    /// Starts head and workers on what `mode` says; must be called on a runtime.
+    pub(super) async fn start(&self, mut mode: Mode) -> Result<Local> {
         let job = Job::read(&self.file)?;
+        let index = job.find(self.dataset.as_deref())?;
+        if self.dataset.is_none() && job.recipes.len() > 1 {
+            let (count, first) = (job.recipes.len(), &job.recipes[0].name);
+            eprintln!("microtome: the job has {count} datasets; this is {first:?}, --dataset NAME takes another");
+        }
+        let stores = Stores::from_env();
+        let source = job.source(index, &stores).await?;
+        let mut keep = None;
+        if let Some(cache) = self.selections.clone().or_else(default_selections).map(SelectionCache::new)
+            && let Some(key) = SelectionCache::key(&source, &stores).await
+        {
+            match (cache.find(&key).await, &mut mode) {
+                (Some(found), Mode::Stream { selection, .. } | Mode::Select { selection }) => *selection = Some(found),
+                _ => keep = Some((cache, key)),
+            }
+        }
         let workers = self.workers.map_or_else(cores, usize::from);
-        let (head, feed) = head::start(&job, Options { budget: self.memory, resume })?;
-        let engine = engine::embed(&head, &Stores::from_env(), workers)?;
-        Ok(Local { job, head, feed, workers, _engine: engine })
+        let (head, feeds) = head::start(vec![Order { source: source.clone(), mode }], self.memory)?;
+        let feed = feeds.into_iter().next().context("a head of one dataset has one feed")?;
+        let engine = engine::embed(&head, &stores, workers)?;
+        Ok(Local { source, head, feed, workers, stores, keep, _engine: engine })
     }
+}
+
+impl Local {
+    /// Keeps the selection for the next run. To be called once it is frozen.
+    pub(super) async fn keep_selection(&mut self) -> Result<()> {
+        if let Some((cache, key)) = self.keep.take() {
+            cache.keep(&key, &*self.feed.selection().await?);
+        }
+        Ok(())
+    }
+}
+
+/// Where the user's programs keep what can be had again.
+fn default_selections() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("microtome/selections"))
 }
 
 /// The cores that this process may use; a container's limit counts.

@@ -13,7 +13,7 @@ use super::local::{Local, LocalArgs};
 use super::summary::Summary;
 use super::{Output, summary};
 use crate::digest::StreamDigest;
-use crate::head::Batch;
+use crate::head::{Batch, Mode};
 use crate::saved::Saved;
 use crate::sink::contact_sheet::contact_sheet;
 
@@ -53,7 +53,8 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let began = Instant::now();
     let mut interrupt = Interrupt::watch()?;
     let saved = args.checkpoint.as_deref().map(Saved::read).transpose()?.flatten();
-    let mut local = args.local.start(saved.as_ref().map(|saved| saved.checkpoint.clone()))?;
+    let resume = saved.as_ref().map(|saved| saved.checkpoint.clone());
+    let mut local = args.local.start(Mode::Stream { selection: None, resume }).await?;
     let mut read = saved.map_or_else(Read::default, Read::from);
     let before = read.patches;
     let bar = ProgressBar::no_length();
@@ -69,6 +70,7 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
         };
         let Some(batch) = batch else { break };
         if read.sheet.is_none() {
+            local.keep_selection().await?;
             introduce(args, &local, &bar, read.patches);
         }
         read.take(&batch, &args.out)?;

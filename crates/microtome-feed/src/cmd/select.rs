@@ -1,26 +1,53 @@
-//! `microtome select FILE`: which slides and how many patches a job would read, without reading them.
+//! `microtome select FILE`: which slides and patches a job would read, without reading them.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use microtome_plan::selection::Selection;
 use serde::Serialize;
 
-use super::Output;
 use super::format::{count, thousands};
-use super::local::LocalArgs;
+use super::local::{Local, LocalArgs};
 use super::summary::{LeftOut, left_out, quarantine_lines};
 use crate::digest::hex;
-use crate::head::Snapshot;
+use crate::head::{Mode, Snapshot};
+use crate::overview;
+use crate::selection_file;
 
 /// Arguments of `microtome select`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     local: LocalArgs,
-    /// How to print what was selected.
-    #[arg(short, long, value_enum, default_value = "table")]
-    output: Output,
+    /// `table` or `json`: how to print what was selected. A name that ends in `.parquet`: the selection is written there.
+    #[arg(short, long, value_name = "table|json|FILE.parquet", default_value = "table", value_parser = Target::parse)]
+    output: Target,
+    /// Writes a picture of each slide with its patches drawn into this directory.
+    #[arg(long, value_name = "DIRECTORY")]
+    overview: Option<PathBuf>,
+}
+
+/// Where the outcome goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    Table,
+    Json,
+    File(PathBuf),
+}
+
+impl Target {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            file if Path::new(file).extension().is_some_and(|ending| ending == "parquet") => {
+                Ok(Self::File(file.into()))
+            }
+            _ => Err("give table, json, or a name that ends in .parquet".to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -36,27 +63,42 @@ struct Selected {
 
 #[tokio::main]
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
-    let mut local = args.local.start(None)?;
-    // The first batch comes after the selection, and an error instead of it says why there is none.
-    local.feed.next().await?;
-    let stats = local.head.stats();
-    let epochs = u64::from(local.job.recipe.epochs.get());
-    match args.output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&selected(&stats, epochs))?),
-        Output::Table => print!("{}{}", quarantine_lines(&stats.quarantined), line(&selected(&stats, epochs))),
+    let mut local = args.local.start(Mode::Select { selection: None }).await?;
+    let selection = local.feed.selection().await?;
+    local.keep_selection().await?;
+    local.head.drain().await;
+    if let Some(directory) = &args.overview {
+        draw(&local, &selection, directory).await?;
+    }
+    let selected = selected(&local.head.stats(), &selection);
+    match &args.output {
+        Target::Json => println!("{}", serde_json::to_string_pretty(&selected)?),
+        Target::Table => print!("{}{}", quarantine_lines(&selection.quarantined), line(&selected)),
+        Target::File(path) => {
+            let bytes = selection_file::write(&selection).context("the selection cannot be encoded")?;
+            selection_file::replace(path, &bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
+            print!("{}{}", quarantine_lines(&selection.quarantined), line(&selected));
+            eprintln!("wrote {}", path.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn selected(stats: &Snapshot, epochs: u64) -> Selected {
+async fn draw(local: &Local, selection: &Selection, directory: &Path) -> Result<()> {
+    let pictures = overview::draw(&local.source.recipe, selection, &local.stores, directory).await?;
+    eprintln!("wrote {} to {}", count(pictures, "picture"), directory.display());
+    Ok(())
+}
+
+fn selected(stats: &Snapshot, selection: &Selection) -> Selected {
     Selected {
-        slides: stats.slides,
-        quarantined: left_out(&stats.quarantined),
-        patches: stats.patches_total / epochs,
+        slides: selection.slides.len() as u64,
+        quarantined: left_out(&selection.quarantined),
+        patches: selection.patches(),
         batches: stats.steps,
         requests: stats.requests,
         bytes: stats.bytes,
-        selection_digest: stats.selection_digest.map(|digest| hex(&digest)).unwrap_or_default(),
+        selection_digest: hex(&selection.digest()),
     }
 }
 

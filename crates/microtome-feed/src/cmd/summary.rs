@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use microtome_plan::dataset::SlideEntry;
 use microtome_plan::selection::Quarantined;
 use microtome_slide::SlideInfo;
 use serde::Serialize;
@@ -72,12 +73,12 @@ impl Summary {
     pub(super) fn new(local: &Local, stream_digest: &str, contact_sheet: Option<PathBuf>, elapsed: Duration) -> Self {
         let stats = local.head.stats();
         Self {
-            dataset: local.job.recipe.name.clone(),
+            dataset: local.source.recipe.name.clone(),
             slides: stats.slides,
             quarantined: left_out(&stats.quarantined),
             patches: stats.patches,
             bad_patches: stats.bad_patches,
-            epochs: local.job.recipe.epochs.get(),
+            epochs: local.source.recipe.epochs.get(),
             batches: stats.batches,
             workers: local.workers,
             seconds: elapsed.as_secs_f64(),
@@ -109,14 +110,14 @@ pub(super) fn left_out(quarantined: &[Quarantined]) -> Vec<LeftOut> {
 
 /// The slides and what was selected of them.
 pub(super) fn introduction(local: &Local, stats: &Snapshot, memory: u64) -> String {
-    let recipe = &local.job.recipe;
+    let recipe = &local.source.recipe;
     let mut text = slide_line(local, stats);
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
         "selected {} of {} px on {} ({} quarantined) · {} of {} · workers {} · budget {}",
         count(stats.patches_total / u64::from(recipe.epochs.get()), "patch"),
-        recipe.size,
+        recipe.first_view().size,
         count(stats.slides, "slide"),
         stats.quarantined.len(),
         count(stats.steps * u64::from(recipe.epochs.get()), "batch"),
@@ -131,7 +132,7 @@ pub(super) fn introduction(local: &Local, stats: &Snapshot, memory: u64) -> Stri
 /// Name and facts of a single slide; of several, how many.
 fn slide_line(local: &Local, stats: &Snapshot) -> String {
     let info = stats.first_slide.clone().and_then(|info| serde_json::from_value::<SlideInfo>(info).ok());
-    let (Some(info), [url]) = (info, local.job.recipe.slides.as_slice()) else {
+    let (Some(info), [SlideEntry { url, .. }]) = (info, local.source.slides.as_slice()) else {
         return format!("{}, {}\n", count(stats.slides, "slide"), bytes(stats.slide_bytes));
     };
     let name = url.rsplit('/').next().unwrap_or(url);

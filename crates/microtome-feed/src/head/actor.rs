@@ -1,46 +1,36 @@
-//! The one owner of a head's state: events in, leases and batches out. It never waits for anybody.
+//! The one owner of a dataset's state: events in, leases and batches out. It never waits for anybody.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::batch::Batch;
 use super::event::Event;
-use super::selecting::Selecting;
+use super::stage::Stage;
 use super::stats::Stats;
-use super::streaming::Streaming;
+use super::tag::Tag;
 use crate::error::FeedError;
-use crate::job::Job;
 use crate::wire::feed::head_message::Message;
 use crate::wire::feed::{Drain, HeadMessage};
 
 /// How often leases are looked over for ones that hang.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What is being done.
-#[derive(Debug)]
-enum Phase {
-    Selecting(Box<Selecting>),
-    Streaming(Box<Streaming>),
-    /// Nothing more: all was given out, or it failed.
-    Over,
-}
-
-/// The head's state.
+/// A dataset's state.
 #[derive(Debug)]
 pub(super) struct Actor {
-    phase: Phase,
+    /// Which of the head's datasets it is.
+    tag: Tag,
+    /// What is being done; nothing once all was given out, or it failed.
+    stage: Option<Box<dyn Stage>>,
     workers: BTreeMap<WorkerId, Connection>,
     batches: Option<mpsc::Sender<Result<Batch, FeedError>>>,
     /// Whether the program reads; before that it may still say where it goes on.
     open: bool,
-    resume: Option<Checkpoint>,
     stats: Arc<Stats>,
     began: Instant,
     /// Set once no more work will come; dropped when the last worker has gone.
@@ -56,23 +46,22 @@ struct Connection {
 
 impl Actor {
     pub(super) fn new(
-        job: &Job,
-        budget: u64,
+        tag: Tag,
+        stage: Option<Box<dyn Stage>>,
         stats: Arc<Stats>,
         batches: mpsc::Sender<Result<Batch, FeedError>>,
-    ) -> Result<Self, FeedError> {
-        let selecting = Selecting::new(job, budget, Arc::clone(&stats))?;
-        Ok(Self {
-            phase: Phase::Selecting(Box::new(selecting)),
+    ) -> Self {
+        Self {
+            tag,
+            stage,
             workers: BTreeMap::new(),
             batches: Some(batches),
             open: false,
-            resume: None,
             stats,
             began: Instant::now(),
             draining: None,
             drained: false,
-        })
+        }
     }
 
     /// `events`: the queue's other end; batches give their bytes back through it without keeping it open.
@@ -99,101 +88,60 @@ impl Actor {
 
     fn handle(&mut self, event: Event) -> Result<(), FeedError> {
         let now_ms = self.now_ms();
-        match event {
-            Event::Joined { worker, slots, outbox } => self.join(worker, slots, outbox),
-            Event::Left { worker } => self.leave(worker),
-            Event::Drain { gone } => self.drain(gone),
-            Event::Open { resume } => return self.open(resume),
-            Event::Released { patches } => {
-                if let Phase::Streaming(streaming) = &mut self.phase {
-                    streaming.release(patches);
+        match (event, &mut self.stage) {
+            (Event::Joined { worker, slots, outbox }, _) => self.join(worker, slots, outbox),
+            (Event::Left { worker }, _) => self.leave(worker),
+            (Event::Drain { gone }, _) => self.drain(gone),
+            (Event::Open { resume }, stage) => {
+                self.open = true;
+                if let (Some(stage), Some(checkpoint)) = (stage, resume) {
+                    return stage.resume(checkpoint);
                 }
             }
-            Event::Selected { selected } => {
-                if let Phase::Selecting(selecting) = &mut self.phase {
-                    selecting.selected(selected);
-                }
-            }
-            Event::Part { lease, attempt, patches, copy } => {
-                if let Phase::Streaming(streaming) = &mut self.phase {
-                    streaming.part((lease, attempt), (patches, copy), now_ms);
-                }
-            }
-            Event::Done { done } => {
-                if let Phase::Streaming(streaming) = &mut self.phase {
-                    return streaming.done(&done);
-                }
-            }
-            Event::Failed { failed } => match &mut self.phase {
-                Phase::Selecting(selecting) => return selecting.failed(failed),
-                Phase::Streaming(streaming) => return streaming.failed(failed),
-                Phase::Over => {}
-            },
+            (_, None) => {}
+            (Event::Answered(answer), Some(stage)) => return stage.hear(answer, now_ms),
+            (Event::Released { patches }, Some(stage)) => stage.release(patches),
+            (Event::Asked { round }, Some(stage)) => stage.ask(round),
+            (Event::Closed, Some(stage)) => stage.close(),
         }
         Ok(())
     }
 
-    fn open(&mut self, resume: Option<Checkpoint>) -> Result<(), FeedError> {
-        self.open = true;
-        match (&mut self.phase, resume) {
-            (Phase::Streaming(streaming), Some(checkpoint)) => streaming.resume(&checkpoint),
-            (_, resume) => {
-                self.resume = resume;
-                Ok(())
-            }
-        }
-    }
-
-    /// Moves on: to the next phase when this one is done, then leases out and batches to the program.
+    /// Moves on: to the next stage when this one is done, then leases out and batches to the program.
     fn advance(&mut self, events: &mpsc::WeakSender<Event>) -> Result<(), FeedError> {
-        if let Phase::Selecting(selecting) = &self.phase
-            && selecting.is_complete()
-            && let Phase::Selecting(selecting) = mem::replace(&mut self.phase, Phase::Over)
-        {
-            let mut streaming = selecting.finish()?;
-            if let Some(checkpoint) = self.resume.take() {
-                streaming.resume(&checkpoint)?;
-            }
+        loop {
+            self.lease();
+            self.give_out(events);
+            let Some(stage) = self.stage.take_if(|stage| stage.is_over()) else { return Ok(()) };
+            let Some(mut next) = stage.follow()? else {
+                self.end(None);
+                return Ok(());
+            };
             for (worker, connection) in &self.workers {
-                streaming.join(*worker, connection.slots);
+                next.join(*worker, connection.slots);
             }
-            self.phase = Phase::Streaming(Box::new(streaming));
+            self.stage = Some(next);
         }
-        self.lease();
-        self.give_out(events);
-        Ok(())
     }
 
     fn lease(&mut self) {
         let now_ms = self.now_ms();
-        loop {
-            let granted = match &mut self.phase {
-                Phase::Selecting(selecting) => selecting.grant(now_ms),
-                Phase::Streaming(streaming) => streaming.grant(now_ms),
-                Phase::Over => None,
-            };
-            let Some((worker, lease)) = granted else { return };
-            self.tell(worker, Message::Lease(lease));
+        while let Some((worker, lease)) = self.stage.as_mut().and_then(|stage| stage.grant(now_ms)) {
+            self.tell(worker, Message::Lease(self.tag.mark(lease)));
         }
     }
 
     fn give_out(&mut self, events: &mpsc::WeakSender<Event>) {
-        let Phase::Streaming(streaming) = &mut self.phase else { return };
-        if !self.open {
-            return;
-        }
+        let Some(stage) = self.stage.as_mut().filter(|_| self.open) else { return };
         while let Some(place) = self.batches.as_ref().and_then(|batches| batches.try_reserve().ok()) {
-            let Some(batch) = streaming.batch(events) else { break };
+            let Some(batch) = stage.batch(events) else { break };
             place.send(Ok(batch));
-        }
-        if streaming.is_finished() {
-            self.end(None);
         }
     }
 
     /// Closes the program's side, with an error or at the stream's end. Workers stay until they are drained.
     fn end(&mut self, error: Option<FeedError>) {
-        self.phase = Phase::Over;
+        self.stage = None;
         let Some(batches) = self.batches.take() else { return };
         if let Some(error) = error {
             tracing::error!(category = error.category(), %error, "feed failed");
@@ -203,30 +151,24 @@ impl Actor {
     }
 
     fn join(&mut self, worker: WorkerId, slots: u32, outbox: mpsc::UnboundedSender<HeadMessage>) {
-        match &mut self.phase {
-            Phase::Selecting(selecting) => selecting.join(worker, slots),
-            Phase::Streaming(streaming) => streaming.join(worker, slots),
-            Phase::Over => {}
+        if let Some(stage) = &mut self.stage {
+            stage.join(worker, slots);
         }
         self.workers.insert(worker, Connection { slots, outbox });
         if self.drained {
             self.tell(worker, Message::Drain(Drain {}));
         }
-        tracing::info!(worker = worker.0, slots, "worker joined");
+        tracing::info!(worker = worker.0, slots, dataset = self.tag.0, "worker joined");
         self.stats.change(|stats| stats.workers = self.workers.len() as u64);
     }
 
     fn leave(&mut self, worker: WorkerId) {
-        let requeued = match &mut self.phase {
-            Phase::Selecting(selecting) => selecting.leave(worker),
-            Phase::Streaming(streaming) => streaming.leave(worker),
-            Phase::Over => 0,
-        };
+        let requeued = self.stage.as_mut().map_or(0, |stage| stage.leave(worker));
         self.workers.remove(&worker);
         if self.workers.is_empty() {
             self.draining = None;
         }
-        tracing::info!(worker = worker.0, requeued, "worker left");
+        tracing::info!(worker = worker.0, requeued, dataset = self.tag.0, "worker left");
         self.stats.change(|stats| {
             stats.workers = self.workers.len() as u64;
             stats.requeued += requeued as u64;
@@ -235,13 +177,9 @@ impl Actor {
 
     fn expire(&mut self) {
         let now_ms = self.now_ms();
-        let requeued = match &mut self.phase {
-            Phase::Selecting(selecting) => selecting.expire(now_ms),
-            Phase::Streaming(streaming) => streaming.expire(now_ms),
-            Phase::Over => 0,
-        };
+        let requeued = self.stage.as_mut().map_or(0, |stage| stage.expire(now_ms));
         if requeued > 0 {
-            tracing::warn!(requeued, "leases hung and went out again");
+            tracing::warn!(requeued, dataset = self.tag.0, "leases hung and went out again");
             self.stats.change(|stats| stats.requeued += requeued as u64);
         }
     }

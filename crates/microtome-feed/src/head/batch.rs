@@ -1,7 +1,10 @@
 //! Batches as the program gets them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::dataset::{SlideEntry, ViewRule};
 use microtome_plan::select::Coordinate;
 use tokio::sync::mpsc;
 
@@ -13,9 +16,13 @@ use super::ledger::Ledger;
 pub struct Patch {
     /// The slide's place in the dataset.
     pub slide: u32,
-    /// Upper left corner in level-0 pixels.
+    /// The slide's URL and what is known of it.
+    pub entry: Arc<SlideEntry>,
+    /// Its number: counted over the whole selection, or in the round in which it was asked for.
+    pub number: u64,
+    /// The first view's upper left corner in level-0 pixels.
     pub coordinate: Coordinate,
-    /// RGB, one byte each, row by row.
+    /// The views one after another: RGB, one byte each, row by row.
     pub pixels: Bytes,
     /// CRC-32 of `pixels`.
     pub crc32: u32,
@@ -24,16 +31,16 @@ pub struct Patch {
 /// Consecutive patches of the stream. Dropping it makes room for others.
 #[derive(Debug)]
 pub struct Batch {
-    /// The epoch; counts from 0.
+    /// The epoch, or the round of asking; counts from 0.
     pub epoch: u64,
     /// The batch of the epoch; counts from 0.
     pub step: u64,
-    /// Batches an epoch.
+    /// Batches an epoch; 0 where patches are asked for at run time.
     pub steps: u64,
-    /// Width and height of a patch in pixels.
-    pub size: u32,
-    /// Where the stream goes on after this batch.
-    pub checkpoint: Checkpoint,
+    /// What each patch shows.
+    pub views: Arc<[ViewRule]>,
+    /// Where the stream goes on after this batch; `None` where patches are asked for at run time.
+    pub checkpoint: Option<Checkpoint>,
     pub(super) patches: Vec<Patch>,
     /// The lease that made it complete.
     pub(super) last: Ledger,
@@ -44,6 +51,15 @@ impl Batch {
     /// The patches in their order.
     pub fn patches(&self) -> &[Patch] {
         &self.patches
+    }
+
+    /// Each view, with where its picture lies in a patch's pixels.
+    pub fn pictures(&self) -> impl Iterator<Item = (&ViewRule, std::ops::Range<usize>)> {
+        self.views.iter().scan(0, |end, view| {
+            let start = *end;
+            *end += view.bytes() as usize;
+            Some((view, start..*end))
+        })
     }
 }
 

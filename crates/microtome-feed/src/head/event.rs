@@ -1,15 +1,16 @@
-//! What the actor hears from connections and from the program's side.
+//! What an actor hears from connections and from the program's side.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::desk::asked::Spec;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::wire::feed::{Done, Failed, HeadMessage, Lease, Selected};
 
-/// What happens to a head.
+/// What happens to a dataset.
 #[derive(Debug)]
 pub(super) enum Event {
     Joined {
@@ -20,22 +21,7 @@ pub(super) enum Event {
     Left {
         worker: WorkerId,
     },
-    Part {
-        lease: u64,
-        attempt: u32,
-        patches: Vec<Pixels>,
-        /// What checking and copying them took.
-        copy: Duration,
-    },
-    Done {
-        done: Done,
-    },
-    Selected {
-        selected: Selected,
-    },
-    Failed {
-        failed: Failed,
-    },
+    Answered(Answer),
     /// The program wants its first batch: the stream's, or the one that a checkpoint names.
     Open {
         resume: Option<Checkpoint>,
@@ -44,10 +30,31 @@ pub(super) enum Event {
     Released {
         patches: usize,
     },
+    /// The program asks for patches.
+    Asked {
+        round: Vec<Spec>,
+    },
+    /// The program asks for nothing more.
+    Closed,
     /// No more work will come. Answered, by being dropped, when the last worker has gone.
     Drain {
         gone: oneshot::Sender<()>,
     },
+}
+
+/// What a worker says of a lease. Leases are numbered within their dataset.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Part {
+        lease: u64,
+        attempt: u32,
+        patches: Vec<Pixels>,
+        /// What checking and copying them took.
+        copy: Duration,
+    },
+    Done(Done),
+    Selected(Selected),
+    Failed(Failed),
 }
 
 /// One patch's pixels, checked.

@@ -1,18 +1,21 @@
 //! The first phase: every slide is opened by some worker, checked, and its coordinates chosen.
 
+use std::mem;
 use std::sync::Arc;
 
-use microtome_plan::dataset::{OnError, Recipe};
+use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::dataset::{Dataset, OnError, Slides};
 use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, WorkerId};
 use microtome_plan::select::Coordinate;
 use microtome_plan::selection::{Quarantined, SelectedSlide, Selection};
 use microtome_plan::shape::Shape;
 
-use super::event::Granted;
+use super::event::{Answer, Granted};
+use super::stage::Stage;
 use super::stats::Stats;
 use super::streaming::Streaming;
 use crate::error::FeedError;
-use crate::job::Job;
+use crate::source::Source;
 use crate::wire::feed::lease::Work;
 use crate::wire::feed::{Failed, Lease, SelectSlide, Selected};
 
@@ -26,58 +29,54 @@ const REFUSED: &str = "Denied";
 /// Slides that are out or done.
 #[derive(Debug)]
 pub(super) struct Selecting {
-    recipe: Recipe,
-    dataset: Vec<u8>,
-    budget: u64,
+    source: Source,
     leases: Leases<u32>,
     slides: Vec<SelectedSlide>,
     quarantined: Vec<Quarantined>,
+    after: After,
+    /// Where the stream is to go on, once there is one.
+    resume: Option<Checkpoint>,
     stats: Arc<Stats>,
 }
 
+/// What the selection is for.
+#[derive(Debug)]
+pub(super) enum After {
+    /// To be known.
+    Nothing,
+    /// To be streamed within this many bytes.
+    Stream { budget: u64 },
+}
+
 impl Selecting {
-    pub(super) fn new(job: &Job, budget: u64, stats: Arc<Stats>) -> Result<Self, FeedError> {
-        Shape::of(&job.recipe).fits(budget)?;
+    pub(super) fn new(source: Source, after: After, stats: Arc<Stats>) -> Result<Self, FeedError> {
+        if let After::Stream { budget } = after {
+            Shape::of(&source.recipe).fits(budget)?;
+        }
         let mut leases = Leases::new();
-        for (index, _) in (0_u32..).zip(&job.recipe.slides) {
+        for (index, _) in (0_u32..).zip(&source.slides) {
             leases.offer(index, index);
         }
-        Ok(Self {
-            recipe: job.recipe.clone(),
-            dataset: job.dataset_json(),
-            budget,
-            leases,
-            slides: Vec::new(),
-            quarantined: Vec::new(),
-            stats,
-        })
+        Ok(Self { source, leases, slides: Vec::new(), quarantined: Vec::new(), after, resume: None, stats })
     }
 
-    pub(super) fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.leases.join(worker, slots);
+    /// The dataset with one slide alone.
+    fn order(&self, index: u32) -> SelectSlide {
+        let Source { dataset, slides, places, .. } = &self.source;
+        let slide = &slides[index as usize];
+        let alone = Slides { list: Some(vec![slide.clone()]), ..Slides::default() };
+        let dataset = Dataset { slides: alone, ..without_slides(dataset) };
+        let places = places.get(index as usize).map(Vec::as_slice).unwrap_or_default();
+        SelectSlide {
+            index,
+            url: slide.url.clone(),
+            dataset: serde_json::to_vec(&dataset).expect("a dataset is plain data").into(),
+            x: places.iter().map(|place| place.x).collect(),
+            y: places.iter().map(|place| place.y).collect(),
+        }
     }
 
-    pub(super) fn leave(&mut self, worker: WorkerId) -> usize {
-        self.leases.leave(worker)
-    }
-
-    pub(super) fn expire(&mut self, now_ms: u64) -> usize {
-        self.leases.expire(now_ms)
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.leases.is_idle()
-    }
-
-    pub(super) fn grant(&mut self, now_ms: u64) -> Option<Granted> {
-        let grant = self.leases.grant(now_ms)?;
-        let url = self.recipe.slides[grant.work as usize].clone();
-        let select = SelectSlide { index: grant.work, url, dataset: self.dataset.clone().into() };
-        let lease = Lease { lease: grant.lease.0, attempt: grant.attempt, work: Some(Work::Select(select)) };
-        Some((grant.worker, lease))
-    }
-
-    pub(super) fn selected(&mut self, selected: Selected) {
+    fn selected(&mut self, selected: Selected) {
         let Some(index) = self.leases.settle(LeaseId(selected.lease), selected.attempt) else { return };
         let coordinates = selected.x.iter().zip(&selected.y).map(|(x, y)| Coordinate { x: *x, y: *y }).collect();
         self.stats.change(|stats| {
@@ -93,13 +92,13 @@ impl Selecting {
         });
         self.slides.push(SelectedSlide {
             index,
-            url: self.recipe.slides[index as usize].clone(),
+            entry: Arc::new(self.source.slides[index as usize].clone()),
             etag: (!selected.etag.is_empty()).then_some(selected.etag),
             coordinates,
         });
     }
 
-    pub(super) fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
+    fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
         let Failed { lease, attempt, category, reason } = failed;
         let lease = LeaseId(lease);
         if NOT_THE_SLIDES.contains(&category.as_str()) {
@@ -109,7 +108,7 @@ impl Selecting {
             };
         }
         let Some(index) = self.leases.settle(lease, attempt) else { return Ok(()) };
-        if category == REFUSED || self.recipe.on_error == OnError::Fail {
+        if category == REFUSED || self.source.recipe.on_error == OnError::Fail {
             return Err(FeedError::Slide { category, reason });
         }
         tracing::warn!(slide = index, category, reason, "slide quarantined");
@@ -118,8 +117,8 @@ impl Selecting {
         Ok(())
     }
 
-    /// Freezes the selection and begins to stream.
-    pub(super) fn finish(mut self) -> Result<Streaming, FeedError> {
+    /// Freezes the selection.
+    fn freeze(&mut self) -> Result<Arc<Selection>, FeedError> {
         self.slides.sort_by_key(|slide| slide.index);
         self.quarantined.sort_by_key(|slide| slide.index);
         if self.slides.is_empty()
@@ -127,16 +126,76 @@ impl Selecting {
         {
             return Err(FeedError::NoSlides { slides: self.quarantined.len(), reason: first.reason.clone() });
         }
-        let selection = Selection { slides: self.slides, quarantined: self.quarantined };
+        let (slides, quarantined) = (mem::take(&mut self.slides), mem::take(&mut self.quarantined));
+        let selection = Arc::new(Selection { slides, quarantined });
         if selection.patches() == 0 {
             return Err(FeedError::NoPatches { slides: selection.slides.len() });
         }
-        self.stats.change(|stats| {
-            stats.quarantined.clone_from(&selection.quarantined);
-            stats.selection_digest = Some(selection.digest());
-            stats.patches_total = selection.patches() * u64::from(self.recipe.epochs.get());
-            stats.steps = selection.patches().div_ceil(u64::from(self.recipe.batch_size.get()));
-        });
-        Streaming::new(selection, self.recipe, self.budget, self.stats)
+        self.stats.select(&selection, &self.source.recipe);
+        Ok(selection)
+    }
+}
+
+/// The dataset without its list of slides, which may be long.
+fn without_slides(dataset: &Dataset) -> Dataset {
+    Dataset {
+        name: dataset.name.clone(),
+        slides: Slides::default(),
+        views: dataset.views.clone(),
+        sampling: dataset.sampling.clone(),
+        filter: dataset.filter.clone(),
+        ..*dataset
+    }
+}
+
+impl Stage for Selecting {
+    fn join(&mut self, worker: WorkerId, slots: u32) {
+        self.leases.join(worker, slots);
+    }
+
+    fn leave(&mut self, worker: WorkerId) -> usize {
+        self.leases.leave(worker)
+    }
+
+    fn expire(&mut self, now_ms: u64) -> usize {
+        self.leases.expire(now_ms)
+    }
+
+    fn grant(&mut self, now_ms: u64) -> Option<Granted> {
+        let grant = self.leases.grant(now_ms)?;
+        let work = Some(Work::Select(self.order(grant.work)));
+        Some((grant.worker, Lease { lease: grant.lease.0, attempt: grant.attempt, work }))
+    }
+
+    fn hear(&mut self, answer: Answer, now_ms: u64) -> Result<(), FeedError> {
+        match answer {
+            Answer::Selected(selected) => self.selected(selected),
+            Answer::Failed(failed) => return self.failed(failed),
+            // A mask takes its time; the worker says that it is still at it.
+            Answer::Part { lease, attempt, .. } => {
+                self.leases.touch(LeaseId(lease), attempt, now_ms);
+            }
+            Answer::Done(_) => {}
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.leases.is_idle()
+    }
+
+    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError> {
+        self.resume = Some(checkpoint);
+        Ok(())
+    }
+
+    fn follow(mut self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
+        let selection = self.freeze()?;
+        let After::Stream { budget } = self.after else { return Ok(None) };
+        let mut streaming = Streaming::planned(selection, &self.source.recipe, budget, self.stats)?;
+        if let Some(checkpoint) = self.resume {
+            streaming.resume(checkpoint)?;
+        }
+        Ok(Some(Box::new(streaming)))
     }
 }

@@ -11,7 +11,9 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::event::{Event, Pixels};
+use super::Dataset;
+use super::event::{Answer, Event, Pixels};
+use super::tag::Tag;
 use crate::wire::PROTOCOL;
 use crate::wire::feed::feed_server;
 use crate::wire::feed::worker_message::Message;
@@ -20,14 +22,13 @@ use crate::wire::feed::{Failed, HeadMessage, Part, Ready, WorkerMessage};
 /// Takes workers' streams.
 #[derive(Debug)]
 pub struct Service {
-    events: mpsc::Sender<Event>,
-    patch_bytes: usize,
+    datasets: Arc<[Dataset]>,
     workers: Arc<AtomicU64>,
 }
 
 impl Service {
-    pub(super) fn new(events: mpsc::Sender<Event>, patch_bytes: usize) -> Self {
-        Self { events, patch_bytes, workers: Arc::default() }
+    pub(super) fn new(datasets: Arc<[Dataset]>) -> Self {
+        Self { datasets, workers: Arc::default() }
     }
 }
 
@@ -52,21 +53,19 @@ impl feed_server::Feed for Service {
         // Never longer than the leases that are out to this worker.
         let (outbox, inbox) = mpsc::unbounded_channel();
         let closed = |_| Status::unavailable("the head is going down");
-        self.events.send(Event::Joined { worker, slots, outbox }).await.map_err(closed)?;
-        tokio::spawn(listen(worker, messages, self.events.clone(), self.patch_bytes));
+        for dataset in &*self.datasets {
+            let joined = Event::Joined { worker, slots, outbox: outbox.clone() };
+            dataset.events.send(joined).await.map_err(closed)?;
+        }
+        tokio::spawn(listen(worker, messages, Arc::clone(&self.datasets)));
         Ok(Response::new(UnboundedReceiverStream::new(inbox).map(Ok)))
     }
 }
 
-async fn listen(
-    worker: WorkerId,
-    mut messages: Streaming<WorkerMessage>,
-    events: mpsc::Sender<Event>,
-    patch_bytes: usize,
-) {
+async fn listen(worker: WorkerId, mut messages: Streaming<WorkerMessage>, datasets: Arc<[Dataset]>) {
     loop {
-        let event = match messages.message().await {
-            Ok(Some(WorkerMessage { message: Some(message) })) => event(worker, message, patch_bytes),
+        let answer = match messages.message().await {
+            Ok(Some(WorkerMessage { message: Some(message) })) => answer(worker, message, &datasets),
             Ok(Some(WorkerMessage { message: None })) => None,
             Ok(None) => break,
             Err(status) => {
@@ -74,34 +73,48 @@ async fn listen(
                 break;
             }
         };
-        if let Some(event) = event
-            && events.send(event).await.is_err()
+        if let Some((dataset, answer)) = answer
+            && dataset.events.send(Event::Answered(answer)).await.is_err()
         {
             return;
         }
     }
-    // An actor that is gone does not care.
-    let _ = events.send(Event::Left { worker }).await;
-}
-
-fn event(worker: WorkerId, message: Message, patch_bytes: usize) -> Option<Event> {
-    match message {
-        Message::Ready(_) => None,
-        Message::Done(done) => Some(Event::Done { done }),
-        Message::Selected(selected) => Some(Event::Selected { selected }),
-        Message::Failed(failed) => Some(Event::Failed { failed }),
-        Message::Part(part) => Some(take(worker, &part, patch_bytes)),
+    for dataset in &*datasets {
+        // An actor that is gone does not care.
+        let _ = dataset.events.send(Event::Left { worker }).await;
     }
 }
 
-fn take(worker: WorkerId, part: &Part, patch_bytes: usize) -> Event {
+/// What a worker says, to whose lease it is. A lease of no dataset is nobody's.
+fn answer(worker: WorkerId, mut message: Message, datasets: &[Dataset]) -> Option<(&Dataset, Answer)> {
+    let number = match &mut message {
+        Message::Ready(_) => return None,
+        Message::Done(done) => &mut done.lease,
+        Message::Selected(selected) => &mut selected.lease,
+        Message::Failed(failed) => &mut failed.lease,
+        Message::Part(part) => &mut part.lease,
+    };
+    let (dataset, lease) = Tag::of(*number);
+    *number = lease;
+    let dataset = datasets.get(dataset)?;
+    let answer = match message {
+        Message::Ready(_) => return None,
+        Message::Done(done) => Answer::Done(done),
+        Message::Selected(selected) => Answer::Selected(selected),
+        Message::Failed(failed) => Answer::Failed(failed),
+        Message::Part(part) => take(worker, &part, dataset.patch_bytes),
+    };
+    Some((dataset, answer))
+}
+
+fn take(worker: WorkerId, part: &Part, patch_bytes: usize) -> Answer {
     let (lease, attempt, began) = (part.lease, part.attempt, Instant::now());
     match check(part, patch_bytes) {
-        Some(patches) => Event::Part { lease, attempt, patches, copy: began.elapsed() },
+        Some(patches) => Answer::Part { lease, attempt, patches, copy: began.elapsed() },
         None => {
             tracing::warn!(worker = worker.0, lease, "part arrived damaged");
             let reason = "pixels arrived damaged (CRC-32)".to_owned();
-            Event::Failed { failed: Failed { lease, attempt, category: "Checksum".to_owned(), reason } }
+            Answer::Failed(Failed { lease, attempt, category: "Checksum".to_owned(), reason })
         }
     }
 }
@@ -129,7 +142,7 @@ mod tests {
         assert_eq!(check(&part(crc32.clone(), pixels.clone()), 3).unwrap().len(), 2);
         assert!(check(&part(crc32.clone(), Bytes::from(vec![1, 2, 3, 4, 5, 7])), 3).is_none());
         assert!(check(&part(crc32.clone(), pixels.slice(..5)), 3).is_none());
-        let event = event(WorkerId(1), Message::Part(part(crc32, pixels.slice(..5))), 3).unwrap();
-        assert!(matches!(event, Event::Failed { failed } if (failed.lease, failed.attempt) == (4, 2)));
+        let answer = take(WorkerId(1), &part(crc32, pixels.slice(..5)), 3);
+        assert!(matches!(answer, Answer::Failed(failed) if (failed.lease, failed.attempt) == (4, 2)));
     }
 }

@@ -1,15 +1,21 @@
 //! What a head counts: progress, where the time went, what was read.
 
-use std::sync::{Mutex, PoisonError};
+use std::ops::AddAssign;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use microtome_plan::selection::Quarantined;
+use microtome_plan::dataset::Recipe;
+use microtome_plan::selection::{Quarantined, Selection};
+use tokio::sync::watch;
 
 use super::ledger::Ledger;
 
 /// Counters shared by actor, program and reporters.
 #[derive(Debug, Default)]
-pub(super) struct Stats(Mutex<Snapshot>);
+pub(super) struct Stats {
+    counters: Mutex<Snapshot>,
+    selection: watch::Sender<Option<Arc<Selection>>>,
+}
 
 /// All counters at one moment.
 #[derive(Clone, Debug, Default)]
@@ -58,10 +64,49 @@ pub struct Snapshot {
 
 impl Stats {
     pub(super) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The selection is frozen.
+    pub(super) fn select(&self, selection: &Arc<Selection>, recipe: &Recipe) {
+        self.change(|stats| {
+            stats.quarantined.clone_from(&selection.quarantined);
+            stats.selection_digest = Some(selection.digest());
+            stats.patches_total = selection.patches() * u64::from(recipe.epochs.get());
+            stats.steps = selection.patches().div_ceil(u64::from(recipe.batch_size.get()));
+            stats.slides = selection.slides.len() as u64;
+        });
+        self.selection.send_replace(Some(Arc::clone(selection)));
+    }
+
+    /// The selection, as soon as it is frozen.
+    pub(super) fn selection(&self) -> watch::Receiver<Option<Arc<Selection>>> {
+        self.selection.subscribe()
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What several datasets of one head did together. The time until the first batch is the first dataset's.
+impl AddAssign for Snapshot {
+    fn add_assign(&mut self, other: Self) {
+        self.slides += other.slides;
+        self.quarantined.extend(other.quarantined);
+        self.slide_bytes += other.slide_bytes;
+        self.patches_total += other.patches_total;
+        self.steps += other.steps;
+        self.patches += other.patches;
+        self.batches += other.batches;
+        self.bad_patches += other.bad_patches;
+        self.workers = self.workers.max(other.workers);
+        self.requeued += other.requeued;
+        self.stale += other.stale;
+        self.waiting += other.waiting;
+        self.leases += other.leases;
+        self.requests += other.requests;
+        self.bytes += other.bytes;
+        self.peak_bytes += other.peak_bytes;
     }
 }

@@ -1,34 +1,45 @@
-//! The second phase: leases of coordinates out, patches in, batches in order.
+//! The second stage: leases of coordinates out, patches in, batches in order; of a plan, or as the program asks.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::{Checkpoint, Cursor};
-use microtome_plan::dataset::{OnError, Recipe};
-use microtome_plan::desk::{Delivery, Desk, Task};
+use microtome_plan::dataset::{OnError, Recipe, ViewRule};
+use microtome_plan::desk::asked::{Asked, Spec};
+use microtome_plan::desk::planned::Planned;
+use microtome_plan::desk::{Delivery, Desk, Producer, Task};
 use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, WorkerId};
-use microtome_plan::plan::Seat;
+use microtome_plan::plan::{Place, Seat};
 use microtome_plan::selection::Selection;
 use microtome_plan::shape::Shape;
 use tokio::sync::mpsc;
 
 use super::batch::{Batch, Patch};
-use super::event::{Event, Granted, Pixels};
+use super::event::{Answer, Event, Granted, Pixels};
 use super::ledger::Ledger;
+use super::stage::Stage;
 use super::stats::Stats;
 use crate::error::FeedError;
+use crate::view;
 use crate::wire::feed::lease::Work;
 use crate::wire::feed::{BadPatch, CutPatches, Done, Failed, Lease};
 
 /// Classes of errors that another worker would meet as well: a second try is no use.
-const FINAL: [&str; 3] = ["Changed", "Denied", "NotFound"];
+const FINAL: [&str; 4] = ["Changed", "Denied", "NoMpp", "NotFound"];
 
 /// The stream and the parts that are on their way.
 #[derive(Debug)]
-pub(super) struct Streaming {
-    recipe: Recipe,
-    desk: Desk<Patch>,
+pub(super) struct Streaming<S> {
+    views: Arc<[ViewRule]>,
+    on_error: OnError,
+    selection: Arc<Selection>,
+    /// The version of each slide's blob that is read: the selection's, or the first that a worker met.
+    etags: Vec<Option<String>>,
+    /// Batches an epoch.
+    steps: u64,
+    desk: Desk<Patch, S>,
     /// By lease: which attempt's patches have arrived so far, and when it was granted.
     arriving: HashMap<u64, Arriving>,
     /// The lease that arrived last: what a batch that is complete now was waiting for.
@@ -44,65 +55,62 @@ struct Arriving {
     copy: Duration,
 }
 
-impl Streaming {
-    pub(super) fn new(selection: Selection, recipe: Recipe, budget: u64, stats: Arc<Stats>) -> Result<Self, FeedError> {
-        let seat = Seat { seed: recipe.seed, epoch: 0, order: recipe.order, shape: Shape::of(&recipe) };
+impl Streaming<Planned> {
+    pub(super) fn planned(
+        selection: Arc<Selection>,
+        recipe: &Recipe,
+        budget: u64,
+        stats: Arc<Stats>,
+    ) -> Result<Self, FeedError> {
+        let seat = Seat { seed: recipe.seed, epoch: 0, order: recipe.order, shape: Shape::of(recipe) };
         let place = (Cursor::default(), u64::from(recipe.epochs.get()));
-        let desk = Desk::new(selection, seat, place, budget)?;
-        Ok(Self { recipe, desk, arriving: HashMap::new(), last: Ledger::default(), stats })
+        let desk = Desk::planned(Arc::clone(&selection), seat, place, budget)?;
+        let steps = desk.steps();
+        Ok(Self { steps, ..Self::over(desk, selection, recipe, stats) })
     }
+}
 
-    pub(super) fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.desk.join(worker, slots);
+impl Streaming<Asked> {
+    /// A stream of patches as they are asked for; `selection` names the slides.
+    pub(super) fn asked(
+        selection: Arc<Selection>,
+        recipe: &Recipe,
+        budget: u64,
+        stats: Arc<Stats>,
+    ) -> Result<Self, FeedError> {
+        let desk = Desk::asked(Shape::of(recipe), budget)?;
+        Ok(Self::over(desk, selection, recipe, stats))
     }
+}
 
-    pub(super) fn leave(&mut self, worker: WorkerId) -> usize {
-        self.desk.leave(worker)
-    }
-
-    pub(super) fn expire(&mut self, now_ms: u64) -> usize {
-        self.desk.expire(now_ms)
-    }
-
-    pub(super) fn release(&mut self, patches: usize) {
-        self.desk.release(patches);
-    }
-
-    /// Goes on from a checkpoint.
-    pub(super) fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), FeedError> {
-        self.desk.resume(checkpoint)?;
-        self.arriving.clear();
-        self.stats.change(|stats| stats.passed = self.desk.passed());
-        Ok(())
-    }
-
-    pub(super) fn is_finished(&self) -> bool {
-        self.desk.is_finished()
-    }
-
-    pub(super) fn grant(&mut self, now_ms: u64) -> Option<Granted> {
-        let Grant { worker, lease, attempt, work } = self.desk.grant(now_ms)?;
-        let arriving = Arriving { attempt, granted: Instant::now(), patches: Vec::new(), copy: Duration::ZERO };
-        self.arriving.insert(lease.0, arriving);
-        let cut = self.cut(&work);
-        Some((worker, Lease { lease: lease.0, attempt, work: Some(Work::Cut(cut)) }))
-    }
-
-    fn cut(&self, task: &Task) -> CutPatches {
-        let slide = &self.desk.selection().slides[task.work.slide as usize];
-        let coordinates = task.work.places.iter().map(|place| slide.coordinates[place.coordinate as usize]);
-        let (x, y) = coordinates.map(|coordinate| (coordinate.x, coordinate.y)).unzip();
-        CutPatches {
-            url: slide.url.clone(),
-            etag: slide.etag.clone().unwrap_or_default(),
-            level: self.recipe.level,
-            size: self.recipe.size.get(),
-            x,
-            y,
+impl<S: Producer> Streaming<S> {
+    fn over(desk: Desk<Patch, S>, selection: Arc<Selection>, recipe: &Recipe, stats: Arc<Stats>) -> Self {
+        Self {
+            views: recipe.views.clone().into(),
+            on_error: recipe.on_error,
+            etags: selection.slides.iter().map(|slide| slide.etag.clone()).collect(),
+            selection,
+            steps: 0,
+            desk,
+            arriving: HashMap::new(),
+            last: Ledger::default(),
+            stats,
         }
     }
 
-    pub(super) fn part(&mut self, (lease, attempt): (u64, u32), (patches, copy): (Vec<Pixels>, Duration), now_ms: u64) {
+    fn cut(&self, task: &Task) -> CutPatches {
+        let slide = task.work.slide as usize;
+        let entry = &self.selection.slides[slide].entry;
+        CutPatches {
+            url: entry.url.clone(),
+            etag: self.etags[slide].clone().unwrap_or_default(),
+            views: self.views.iter().map(|rule| view::to_wire(rule, entry.mpp)).collect(),
+            x: task.work.places.iter().map(|place| place.at.x).collect(),
+            y: task.work.places.iter().map(|place| place.at.y).collect(),
+        }
+    }
+
+    fn part(&mut self, (lease, attempt): (u64, u32), (patches, copy): (Vec<Pixels>, Duration), now_ms: u64) {
         if !self.desk.touch(LeaseId(lease), attempt, now_ms) {
             self.stats.change(|stats| stats.stale += 1);
             return;
@@ -113,7 +121,7 @@ impl Streaming {
         }
     }
 
-    pub(super) fn done(&mut self, done: &Done) -> Result<(), FeedError> {
+    fn done(&mut self, done: &Done) -> Result<(), FeedError> {
         let lease = LeaseId(done.lease);
         let Some(task) = self.desk.work(lease, done.attempt).cloned() else {
             self.stats.change(|stats| stats.stale += 1);
@@ -121,6 +129,7 @@ impl Streaming {
         };
         let Some(arrived) = self.arriving.remove(&done.lease) else { return Ok(()) };
         self.account(done, &arrived);
+        self.pin(task.work.slide as usize, &done.etag)?;
         self.judge(&done.bad)?;
         let patches = self.patches(&task, arrived.patches);
         match self.desk.deliver(lease, done.attempt, patches) {
@@ -130,6 +139,20 @@ impl Streaming {
             }),
             Delivery::Accepted | Delivery::Stale | Delivery::Malformed(_) => Ok(()),
         }
+    }
+
+    /// All pixels of a slide are of one version of its blob.
+    fn pin(&mut self, slide: usize, etag: &str) -> Result<(), FeedError> {
+        if etag.is_empty() {
+            return Ok(());
+        }
+        let pinned = self.etags[slide].get_or_insert_with(|| etag.to_owned());
+        if pinned == etag {
+            return Ok(());
+        }
+        let url = &self.selection.slides[slide].entry.url;
+        let reason = format!("{url} has changed since it was pinned: ETag {pinned} became {etag}");
+        Err(FeedError::Slide { category: "Changed".to_owned(), reason })
     }
 
     fn account(&mut self, done: &Done, arrived: &Arriving) {
@@ -147,24 +170,26 @@ impl Streaming {
         let Some(first) = bad.first() else { return Ok(()) };
         tracing::warn!(patches = bad.len(), category = first.category, reason = first.reason, "patches are white");
         self.stats.change(|stats| stats.bad_patches += bad.len() as u64);
-        match self.recipe.on_error {
+        match self.on_error {
             OnError::Fail => Err(FeedError::Slide { category: first.category.clone(), reason: first.reason.clone() }),
             OnError::Quarantine => Ok(()),
         }
     }
 
     fn patches(&self, task: &Task, pixels: Vec<Pixels>) -> Vec<Patch> {
-        let slide = &self.desk.selection().slides[task.work.slide as usize];
-        let patch = |(place, pixels): (&microtome_plan::plan::Place, Pixels)| Patch {
+        let slide = &self.selection.slides[task.work.slide as usize];
+        let patch = |(place, pixels): (&Place, Pixels)| Patch {
             slide: slide.index,
-            coordinate: slide.coordinates[place.coordinate as usize],
+            entry: Arc::clone(&slide.entry),
+            number: place.number,
+            coordinate: place.at,
             pixels: pixels.bytes,
             crc32: pixels.crc32,
         };
         task.work.places.iter().zip(pixels).map(patch).collect()
     }
 
-    pub(super) fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
+    fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
         let Failed { lease, attempt, category, reason } = failed;
         let outcome = self.desk.fail(LeaseId(lease), attempt);
         if outcome == Outcome::Stale {
@@ -176,19 +201,79 @@ impl Streaming {
         }
         Ok(())
     }
+}
 
-    pub(super) fn batch(&mut self, events: &mpsc::WeakSender<Event>) -> Option<Batch> {
-        let steps = self.desk.steps();
+impl<S: Producer + Debug + Send> Stage for Streaming<S> {
+    fn join(&mut self, worker: WorkerId, slots: u32) {
+        self.desk.join(worker, slots);
+    }
+
+    fn leave(&mut self, worker: WorkerId) -> usize {
+        self.desk.leave(worker)
+    }
+
+    fn expire(&mut self, now_ms: u64) -> usize {
+        self.desk.expire(now_ms)
+    }
+
+    fn grant(&mut self, now_ms: u64) -> Option<Granted> {
+        let Grant { worker, lease, attempt, work } = self.desk.grant(now_ms)?;
+        let arriving = Arriving { attempt, granted: Instant::now(), patches: Vec::new(), copy: Duration::ZERO };
+        self.arriving.insert(lease.0, arriving);
+        let cut = self.cut(&work);
+        Some((worker, Lease { lease: lease.0, attempt, work: Some(Work::Cut(cut)) }))
+    }
+
+    fn hear(&mut self, answer: Answer, now_ms: u64) -> Result<(), FeedError> {
+        match answer {
+            Answer::Part { lease, attempt, patches, copy } => {
+                self.part((lease, attempt), (patches, copy), now_ms);
+                Ok(())
+            }
+            Answer::Done(done) => self.done(&done),
+            Answer::Failed(failed) => self.failed(failed),
+            Answer::Selected(_) => Ok(()),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.desk.is_finished()
+    }
+
+    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError> {
+        self.desk.resume(&checkpoint)?;
+        self.arriving.clear();
+        self.stats.change(|stats| stats.passed = self.desk.passed());
+        Ok(())
+    }
+
+    fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
+        Ok(None)
+    }
+
+    fn batch(&mut self, events: &mpsc::WeakSender<Event>) -> Option<Batch> {
         let batch = self.desk.batch()?;
         Some(Batch {
             epoch: batch.epoch,
             step: batch.step,
-            steps,
-            size: self.recipe.size.get(),
+            steps: self.steps,
+            views: Arc::clone(&self.views),
             checkpoint: self.desk.checkpoint(),
             patches: batch.patches,
             last: self.last,
             events: events.clone(),
         })
+    }
+
+    fn release(&mut self, patches: usize) {
+        self.desk.release(patches);
+    }
+
+    fn ask(&mut self, round: Vec<Spec>) {
+        self.desk.ask(round);
+    }
+
+    fn close(&mut self) {
+        self.desk.close();
     }
 }

@@ -8,11 +8,12 @@ const THUMBNAIL: u32 = 160;
 /// White between patches, in pixels.
 const GAP: u32 = 4;
 
-/// The sheet of a batch; nearly square.
+/// The sheet of a batch, by its first view; nearly square.
 pub fn contact_sheet(batch: &Batch) -> Picture {
-    let shrink = batch.size.div_ceil(THUMBNAIL);
-    let patches: Vec<&[u8]> = batch.patches().iter().map(|patch| &patch.pixels[..]).collect();
-    sheet(&patches, batch.size, shrink)
+    let Some((view, picture)) = batch.pictures().next() else { return sheet(&[], 1, 1) };
+    let size = view.size.get();
+    let patches: Vec<&[u8]> = batch.patches().iter().map(|patch| &patch.pixels[picture.clone()]).collect();
+    sheet(&patches, size, size.div_ceil(THUMBNAIL))
 }
 
 fn sheet(patches: &[&[u8]], size: u32, shrink: u32) -> Picture {

@@ -78,7 +78,9 @@ impl Worker {
     async fn take(self, lease: Lease, outbox: Outbox) {
         let (number, attempt) = (lease.lease, lease.attempt);
         let outcome = match lease.work {
-            Some(Work::Select(work)) => select::select(&self, (number, attempt), work).await.map(Message::Selected),
+            Some(Work::Select(work)) => {
+                select::select(&self, (number, attempt), work, &outbox).await.map(Message::Selected)
+            }
             Some(Work::Cut(work)) => cut::cut(&self, (number, attempt), &work, &outbox).await.map(Message::Done),
             None => Err(Refusal { category: "Protocol".to_owned(), reason: "a lease without work".to_owned() }),
         };

@@ -68,8 +68,9 @@ fn check_image(cluster: &PatchCluster, profile: &PatchProfile) -> Result<(), Ref
 }
 
 fn check_locations(job: &PatchJob, profile: &PatchProfile) -> Result<(), Refusal> {
-    let urls = job.spec.datasets.iter().flat_map(|dataset| &dataset.slides.list).map(|slide| slide.url.as_str());
-    let Some(outside) = urls.into_iter().find(|url| !is_inside(url, profile)) else {
+    let Some(outside) =
+        job.spec.datasets.iter().flat_map(|dataset| dataset.urls()).find(|url| !is_inside(url, profile))
+    else {
         return Ok(());
     };
     let profile_name = profile.name_any();
@@ -111,7 +112,7 @@ mod tests {
     }
 
     fn with_url(url: &str) -> String {
-        verdict(|_, _, _, job| job.spec.datasets[0].slides.list[0].url = url.to_owned())
+        verdict(|_, _, _, job| job.spec.datasets[0].urls_mut().for_each(|written| *written = url.to_owned()))
     }
 
     #[test]

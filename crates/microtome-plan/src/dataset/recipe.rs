@@ -1,27 +1,24 @@
 //! The checked form of a dataset: what selection and plan work with.
 
+mod check;
+
 use std::num::{NonZeroU32, NonZeroU64};
 
-use super::{Dataset, Edge, OnError, Order};
-
-/// The most pixels on an edge of a patch: 8192² RGB is 192 MiB, beyond which no batch fits a sane budget.
-const MAX_SIZE: u32 = 8192;
+use super::{CoordinateTable, Dataset, Edge, Manifest, OnError, Order, SlideEntry};
 
 /// A dataset whose fields were all checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// The dataset's name.
     pub name: String,
-    /// The slides' URLs, as written, in order.
-    pub slides: Vec<String>,
-    /// The view's name, the batch's key.
-    pub view: String,
-    /// Width and height of a patch in pixels of `level`.
-    pub size: NonZeroU32,
-    /// The slide's level to read.
-    pub level: u32,
+    /// Where the slides are listed.
+    pub slides: SlideSource,
+    /// What is cut at a coordinate; at least one. The first says what sampling and filter are about.
+    pub views: Vec<ViewRule>,
     /// How coordinates are chosen.
     pub sampling: SamplingRule,
+    /// The least part of a patch that must be tissue, in percent; 0 takes all.
+    pub tissue_percent: u8,
     /// Patches a batch.
     pub batch_size: NonZeroU32,
     /// Fixes order and random coordinates.
@@ -34,19 +31,52 @@ pub struct Recipe {
     pub on_error: OnError,
 }
 
+/// Where the slides are listed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlideSource {
+    /// Here.
+    List(Vec<SlideEntry>),
+    /// In the store: all that is below this URL.
+    Prefix(String),
+    /// In a table.
+    Manifest(Manifest),
+}
+
+/// A picture that is cut at each coordinate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ViewRule {
+    /// The batch's key.
+    pub name: String,
+    /// Width and height in its own pixels.
+    pub size: NonZeroU32,
+    /// What its pixels are.
+    pub resolution: Resolution,
+}
+
+/// What a view's pixels are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Resolution {
+    /// Those of a level of the slide; 0 is the finest.
+    Level(u32),
+    /// Micrometres per pixel.
+    Mpp(f64),
+}
+
 /// How coordinates are chosen on a slide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SamplingRule {
     /// A regular grid.
     Grid(Grid),
     /// This many uniformly random places a slide.
     Random(NonZeroU32),
+    /// The places that a table names.
+    Coordinates(CoordinateTable),
 }
 
 /// A regular grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// Distance of neighbours in pixels of the view's level.
+    /// Distance of neighbours in pixels of the first view.
     pub stride: NonZeroU32,
     /// What happens at the slide's edge.
     pub edge: Edge,
@@ -57,9 +87,9 @@ pub struct Grid {
 #[error("{field}: {problem}")]
 pub struct DatasetError {
     /// The field's path inside the dataset, say `views[0].size`.
-    pub field: &'static str,
+    pub field: String,
     /// What is wrong and what to do.
-    pub problem: &'static str,
+    pub problem: String,
 }
 
 impl DatasetError {
@@ -69,104 +99,29 @@ impl DatasetError {
     }
 }
 
+impl ViewRule {
+    /// Bytes of one picture: RGB, one byte each.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.size.get()) * u64::from(self.size.get()) * 3
+    }
+}
+
 impl Recipe {
-    /// Bytes of one patch: RGB, one byte each.
+    /// Bytes of one patch: all its views one after another.
     pub fn patch_bytes(&self) -> NonZeroU64 {
-        let edge = NonZeroU64::from(self.size);
-        edge.saturating_mul(edge).saturating_mul(NonZeroU64::MIN.saturating_add(2))
+        let bytes = self.views.iter().map(ViewRule::bytes).sum();
+        NonZeroU64::new(bytes).unwrap_or(NonZeroU64::MIN)
+    }
+
+    /// The view that coordinates, grid and filter are about.
+    pub fn first_view(&self) -> &ViewRule {
+        self.views.first().expect("a checked dataset has a view")
     }
 }
 
 impl Dataset {
     /// Checks every field. The CRD's rules say the same; a laptop's file meets only this.
     pub fn recipe(&self) -> Result<Recipe, DatasetError> {
-        let [view] = self.views.as_slice() else {
-            return Err(wrong("views", "give exactly one view"));
-        };
-        if view.name.is_empty() {
-            return Err(wrong("views[0].name", "must not be empty"));
-        }
-        if view.size > MAX_SIZE {
-            return Err(wrong("views[0].size", "at most 8192 pixels"));
-        }
-        if self.slides.list.is_empty() {
-            return Err(wrong("slides.list", "give at least one slide"));
-        }
-        if self.slides.list.iter().any(|slide| slide.url.contains('?')) {
-            return Err(wrong("slides.list[].url", "a slide's URL must not hold a query or a key"));
-        }
-        Ok(Recipe {
-            name: self.name.clone(),
-            slides: self.slides.list.iter().map(|slide| slide.url.clone()).collect(),
-            view: view.name.clone(),
-            size: positive("views[0].size", view.size)?,
-            level: view.level,
-            sampling: self.sampling_rule()?,
-            batch_size: positive("batchSize", self.batch_size)?,
-            seed: self.seed,
-            epochs: positive("epochs", self.epochs)?,
-            order: self.order,
-            on_error: self.on_error,
-        })
-    }
-
-    fn sampling_rule(&self) -> Result<SamplingRule, DatasetError> {
-        match (&self.sampling.grid, &self.sampling.random) {
-            (Some(grid), None) => {
-                let stride = positive("sampling.grid.stride", grid.stride)?;
-                Ok(SamplingRule::Grid(Grid { stride, edge: grid.edge }))
-            }
-            (None, Some(random)) => Ok(SamplingRule::Random(positive("sampling.random.perSlide", random.per_slide)?)),
-            _ => Err(wrong("sampling", "give exactly one of grid and random")),
-        }
-    }
-}
-
-fn positive(field: &'static str, value: u32) -> Result<NonZeroU32, DatasetError> {
-    NonZeroU32::new(value).ok_or(wrong(field, "must be at least 1"))
-}
-
-fn wrong(field: &'static str, problem: &'static str) -> DatasetError {
-    DatasetError { field, problem }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dataset(change: impl FnOnce(&mut serde_json::Value)) -> Dataset {
-        let mut value = serde_json::json!({
-            "name": "train", "slides": {"list": [{"url": "a.svs"}]},
-            "views": [{"name": "image", "size": 256, "level": 0}], "sampling": {"grid": {"stride": 256}},
-        });
-        change(&mut value);
-        serde_json::from_value(value).unwrap()
-    }
-
-    #[test]
-    fn defaults_make_a_complete_recipe() {
-        let recipe = dataset(|_| ()).recipe().unwrap();
-        assert_eq!(recipe.patch_bytes().get(), 256 * 256 * 3);
-        assert_eq!((recipe.batch_size.get(), recipe.epochs.get(), recipe.order), (32, 1, Order::Shuffled));
-    }
-
-    #[test]
-    fn every_wrong_field_is_named() {
-        let cases: [(&str, serde_json::Value, &str); 6] = [
-            ("/views/0/size", 0.into(), "views[0].size: must be at least 1"),
-            ("/views/0/size", 9000.into(), "views[0].size: at most 8192 pixels"),
-            ("/slides/list", serde_json::json!([]), "slides.list: give at least one slide"),
-            (
-                "/slides/list/0/url",
-                "az://a/b?sig=x".into(),
-                "slides.list[].url: a slide's URL must not hold a query or a key",
-            ),
-            ("/sampling", serde_json::json!({}), "sampling: give exactly one of grid and random"),
-            ("/sampling/grid/stride", 0.into(), "sampling.grid.stride: must be at least 1"),
-        ];
-        for (path, value, message) in cases {
-            let error = dataset(|d| *d.pointer_mut(path).unwrap() = value).recipe().unwrap_err();
-            assert_eq!(error.to_string(), message);
-        }
+        check::recipe(self)
     }
 }

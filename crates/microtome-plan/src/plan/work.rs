@@ -5,16 +5,19 @@ use std::collections::VecDeque;
 use super::Plan;
 use crate::dataset::Order;
 use crate::random::Random;
+use crate::select::Coordinate;
 
 /// One patch and where it stands in the epoch's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Its position in the epoch.
     pub position: u64,
-    /// Index into `Selection::slides`.
+    /// Its number, counted over all slides of the selection, or over all that was asked for.
+    pub number: u64,
+    /// Index into the slides of the stream.
     pub slide: u32,
-    /// Index into that slide's coordinates.
-    pub coordinate: u32,
+    /// Where it lies on the slide.
+    pub at: Coordinate,
 }
 
 /// What is leased at once: patches of one block.
@@ -76,10 +79,13 @@ impl Works {
         for (offset, laid) in (from..).zip(order) {
             let number = self.plan.starts.partition_point(|start| *start <= laid) - 1;
             let block = self.plan.blocks[number];
+            let patch = u64::from(block.first) + laid - self.plan.starts[number];
+            let slide = block.slide as usize;
             let place = Place {
                 position: offset * seat.shape.lanes + lane,
+                number: self.plan.numbers[slide] + patch,
                 slide: block.slide,
-                coordinate: block.first + (laid - self.plan.starts[number]) as u32,
+                at: self.plan.selection.slides[slide].coordinates[patch as usize],
             };
             match by_block.iter_mut().find(|(known, _)| *known == number) {
                 Some((_, work)) => work.places.push(place),

@@ -11,6 +11,7 @@ use microtome_api::mount;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::handoff::HandedOff;
@@ -57,7 +58,7 @@ impl Program {
     /// Waits for the program, passes signals on, and ends it some time after its feed failed.
     pub(super) async fn attend(
         &mut self,
-        mut handing: JoinHandle<io::Result<HandedOff>>,
+        (mut handing, closing): (JoinHandle<io::Result<HandedOff>>, oneshot::Sender<()>),
         grace: Duration,
     ) -> Result<Ended> {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -92,6 +93,8 @@ impl Program {
         };
         // What the program left running in its group has nobody to talk to any more.
         self.signal(Signal::KILL);
+        // Nobody will connect any more.
+        drop(closing);
         if handed.is_none()
             && let Ok(outcome) = tokio::time::timeout(LAST_NOTE, &mut handing).await
         {

@@ -1,0 +1,44 @@
+//! What a dataset's actor is at: selecting, then streaming. The actor tells a stage what happens; the stage says what to do.
+
+use std::fmt::Debug;
+
+use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::desk::asked::Spec;
+use microtome_plan::lease::WorkerId;
+use tokio::sync::mpsc;
+
+use super::batch::Batch;
+use super::event::{Answer, Event, Granted};
+use crate::error::FeedError;
+
+/// A stage of a dataset.
+pub(super) trait Stage: Debug + Send {
+    /// A worker connected that takes `slots` leases at once.
+    fn join(&mut self, worker: WorkerId, slots: u32);
+    /// A worker's connection is gone. Returns how many leases wait again.
+    fn leave(&mut self, worker: WorkerId) -> usize;
+    /// Takes back leases that hang. Returns how many.
+    fn expire(&mut self, now_ms: u64) -> usize;
+    /// The next lease, if there is one and somebody is free.
+    fn grant(&mut self, now_ms: u64) -> Option<Granted>;
+    /// A worker answered.
+    fn hear(&mut self, answer: Answer, now_ms: u64) -> Result<(), FeedError>;
+    /// Whether nothing is left to do.
+    fn is_over(&self) -> bool;
+    /// What comes after, if anything does.
+    fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError>;
+
+    /// Goes on from a checkpoint.
+    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError>;
+
+    /// The next batch, if all of it is there.
+    fn batch(&mut self, _: &mpsc::WeakSender<Event>) -> Option<Batch> {
+        None
+    }
+    /// The program has taken a batch of this many patches.
+    fn release(&mut self, _patches: usize) {}
+    /// The program asks for patches.
+    fn ask(&mut self, _round: Vec<Spec>) {}
+    /// The program will ask for nothing more.
+    fn close(&mut self) {}
+}
