@@ -51,6 +51,8 @@ pub(super) struct Actor {
 #[derive(Debug)]
 struct Connection {
     slots: u32,
+    /// It ends soon, and takes no more leases.
+    retiring: bool,
     outbox: mpsc::UnboundedSender<HeadMessage>,
 }
 
@@ -102,6 +104,15 @@ impl Actor {
         match event {
             Event::Joined { worker, slots, outbox } => self.join(worker, slots, outbox),
             Event::Left { worker } => self.leave(worker),
+            Event::Retiring { worker } => self.retire(worker),
+            Event::Returned { lease, attempt } => {
+                tracing::info!(lease, attempt, "lease returned");
+                match &mut self.phase {
+                    Phase::Selecting(selecting) => selecting.hand_back(lease, attempt),
+                    Phase::Streaming(streaming) => streaming.hand_back(lease, attempt),
+                    Phase::Over => {}
+                }
+            }
             Event::Drain { gone } => self.drain(gone),
             Event::Open { resume } => return self.open(resume),
             Event::Released { patches } => {
@@ -154,7 +165,7 @@ impl Actor {
             if let Some(checkpoint) = self.resume.take() {
                 streaming.resume(&checkpoint)?;
             }
-            for (worker, connection) in &self.workers {
+            for (worker, connection) in self.workers.iter().filter(|(_, connection)| !connection.retiring) {
                 streaming.join(*worker, connection.slots);
             }
             self.phase = Phase::Streaming(Box::new(streaming));
@@ -208,12 +219,25 @@ impl Actor {
             Phase::Streaming(streaming) => streaming.join(worker, slots),
             Phase::Over => {}
         }
-        self.workers.insert(worker, Connection { slots, outbox });
+        self.workers.insert(worker, Connection { slots, retiring: false, outbox });
         if self.drained {
             self.tell(worker, Message::Drain(Drain {}));
         }
         tracing::info!(worker = worker.0, slots, "worker joined");
         self.stats.change(|stats| stats.workers = self.workers.len() as u64);
+    }
+
+    fn retire(&mut self, worker: WorkerId) {
+        match &mut self.phase {
+            Phase::Selecting(selecting) => selecting.retire(worker),
+            Phase::Streaming(streaming) => streaming.retire(worker),
+            Phase::Over => {}
+        }
+        if let Some(connection) = self.workers.get_mut(&worker) {
+            connection.retiring = true;
+        }
+        self.tell(worker, Message::Drain(Drain {}));
+        tracing::info!(worker = worker.0, "worker ends soon");
     }
 
     fn leave(&mut self, worker: WorkerId) {

@@ -20,6 +20,14 @@ pub(super) enum Event {
     Left {
         worker: WorkerId,
     },
+    /// The worker takes no more leases.
+    Retiring {
+        worker: WorkerId,
+    },
+    Returned {
+        lease: u64,
+        attempt: u32,
+    },
     Part {
         lease: u64,
         attempt: u32,

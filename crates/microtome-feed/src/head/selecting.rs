@@ -9,6 +9,7 @@ use microtome_plan::selection::{Quarantined, SelectedSlide, Selection};
 use microtome_plan::shape::Shape;
 
 use super::event::Granted;
+use super::names::hash;
 use super::stats::Stats;
 use super::streaming::Streaming;
 use crate::error::FeedError;
@@ -55,6 +56,14 @@ impl Selecting {
 
     pub(super) fn join(&mut self, worker: WorkerId, slots: u32) {
         self.leases.join(worker, slots);
+    }
+
+    pub(super) fn retire(&mut self, worker: WorkerId) {
+        self.leases.retire(worker);
+    }
+
+    pub(super) fn hand_back(&mut self, lease: u64, attempt: u32) {
+        self.leases.hand_back(LeaseId(lease), attempt);
     }
 
     pub(super) fn leave(&mut self, worker: WorkerId) -> usize {
@@ -112,7 +121,8 @@ impl Selecting {
         if category == REFUSED || self.recipe.on_error == OnError::Fail {
             return Err(FeedError::Slide { category, reason });
         }
-        tracing::warn!(slide = index, category, reason, "slide quarantined");
+        let slide = hash(&self.recipe.slides[index as usize]);
+        tracing::warn!(slide, index, category, reason, "slide quarantined");
         self.quarantined.push(Quarantined { index, category, reason });
         self.stats.change(|stats| stats.quarantined.clone_from(&self.quarantined));
         Ok(())

@@ -15,7 +15,7 @@ use super::event::{Event, Pixels};
 use crate::wire::PROTOCOL;
 use crate::wire::feed::feed_server;
 use crate::wire::feed::worker_message::Message;
-use crate::wire::feed::{Failed, HeadMessage, Part, Ready, WorkerMessage};
+use crate::wire::feed::{Failed, HeadMessage, Part, Ready, Returned, WorkerMessage};
 
 /// Takes workers' streams.
 #[derive(Debug)]
@@ -90,6 +90,8 @@ fn event(worker: WorkerId, message: Message, patch_bytes: usize) -> Option<Event
         Message::Done(done) => Some(Event::Done { done }),
         Message::Selected(selected) => Some(Event::Selected { selected }),
         Message::Failed(failed) => Some(Event::Failed { failed }),
+        Message::Draining(_) => Some(Event::Retiring { worker }),
+        Message::Returned(Returned { lease, attempt }) => Some(Event::Returned { lease, attempt }),
         Message::Part(part) => Some(take(worker, &part, patch_bytes)),
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::batch::{Batch, Patch};
 use super::event::{Event, Granted, Pixels};
 use super::ledger::Ledger;
+use super::names::hash;
 use super::stats::Stats;
 use crate::error::FeedError;
 use crate::wire::feed::lease::Work;
@@ -54,6 +55,14 @@ impl Streaming {
 
     pub(super) fn join(&mut self, worker: WorkerId, slots: u32) {
         self.desk.join(worker, slots);
+    }
+
+    pub(super) fn retire(&mut self, worker: WorkerId) {
+        self.desk.retire(worker);
+    }
+
+    pub(super) fn hand_back(&mut self, lease: u64, attempt: u32) {
+        self.desk.hand_back(LeaseId(lease), attempt);
     }
 
     pub(super) fn leave(&mut self, worker: WorkerId) -> usize {
@@ -121,7 +130,7 @@ impl Streaming {
         };
         let Some(arrived) = self.arriving.remove(&done.lease) else { return Ok(()) };
         self.account(done, &arrived);
-        self.judge(&done.bad)?;
+        self.judge(task.work.slide, &done.bad)?;
         let patches = self.patches(&task, arrived.patches);
         match self.desk.deliver(lease, done.attempt, patches) {
             Delivery::Malformed(Outcome::GivenUp) => Err(FeedError::Slide {
@@ -143,9 +152,16 @@ impl Streaming {
         });
     }
 
-    fn judge(&self, bad: &[BadPatch]) -> Result<(), FeedError> {
+    fn judge(&self, slide: u32, bad: &[BadPatch]) -> Result<(), FeedError> {
         let Some(first) = bad.first() else { return Ok(()) };
-        tracing::warn!(patches = bad.len(), category = first.category, reason = first.reason, "patches are white");
+        let slide = hash(&self.desk.selection().slides[slide as usize].url);
+        tracing::warn!(
+            slide,
+            patches = bad.len(),
+            category = first.category,
+            reason = first.reason,
+            "patches are white"
+        );
         self.stats.change(|stats| stats.bad_patches += bad.len() as u64);
         match self.recipe.on_error {
             OnError::Fail => Err(FeedError::Slide { category: first.category.clone(), reason: first.reason.clone() }),
@@ -166,11 +182,13 @@ impl Streaming {
 
     pub(super) fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
         let Failed { lease, attempt, category, reason } = failed;
+        let task = self.desk.work(LeaseId(lease), attempt);
+        let slide = task.map(|task| hash(&self.desk.selection().slides[task.work.slide as usize].url));
         let outcome = self.desk.fail(LeaseId(lease), attempt);
         if outcome == Outcome::Stale {
             return Ok(());
         }
-        tracing::warn!(lease, attempt, category, reason, "lease failed");
+        tracing::warn!(slide, lease, attempt, category, reason, "lease failed");
         if outcome == Outcome::GivenUp || FINAL.contains(&category.as_str()) {
             return Err(FeedError::Slide { category, reason });
         }
