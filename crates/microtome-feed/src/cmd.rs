@@ -9,6 +9,7 @@ mod install;
 mod interrupt;
 mod local;
 mod logs;
+mod progress;
 mod run;
 mod select;
 mod slide;

@@ -16,6 +16,7 @@ pub mod error;
 pub mod handoff;
 pub mod head;
 pub mod job;
+pub mod memory;
 pub mod saved;
 pub mod sink;
 pub mod tls;

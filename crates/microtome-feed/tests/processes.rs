@@ -240,6 +240,25 @@ fn a_run_that_was_interrupted_goes_on_from_its_checkpoint() {
 }
 
 #[test]
+fn the_summary_for_programs_holds_what_it_promises_and_nothing_else_is_on_stdout() {
+    let stage = Stage::new(50);
+    let out = stage.directory.path().join("out");
+    let output =
+        Command::new(MICROTOME).args(["run", "-o", "json", "--out"]).arg(out).arg(stage.job()).output().unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts = ["patches", "batches", "slides_ok", "bytes_fetched", "requests", "tiles_decoded", "peak_rss_bytes"];
+    assert!(counts.iter().all(|name| summary[name].as_u64().unwrap() > 0), "{summary}");
+    assert_eq!((summary["patches"].as_u64(), summary["slides_quarantined"].as_u64()), (Some(50), Some(0)));
+    let rates = ["seconds", "patches_per_second", "starvation"];
+    assert!(rates.iter().all(|name| summary[name].as_f64().unwrap() > 0.0), "{summary}");
+    let stall: Vec<&String> = summary["stall"].as_object().unwrap().keys().collect();
+    assert_eq!(stall, ["copy", "decode", "network", "queue", "storage"]);
+    assert_eq!(summary["stream_digest"].as_str().unwrap().len(), 64);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("[==============================>] 50/50  ") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
 fn wrong_use_and_wrong_files_are_said_in_one_line() {
     let run = |arguments: &[&str]| Command::new(MICROTOME).args(arguments).output().unwrap();
     assert_eq!(run(&["run"]).status.code(), Some(2));

@@ -25,12 +25,13 @@ pub(super) struct Args {
 
 #[derive(Debug, Serialize)]
 struct Selected {
-    slides: u64,
+    slides_ok: u64,
+    slides_quarantined: u64,
     quarantined: Vec<LeftOut>,
     patches: u64,
     batches: u64,
     requests: u64,
-    bytes: u64,
+    bytes_fetched: u64,
     selection_digest: String,
 }
 
@@ -50,12 +51,13 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 fn selected(stats: &Snapshot, epochs: u64) -> Selected {
     Selected {
-        slides: stats.slides,
+        slides_ok: stats.slides,
+        slides_quarantined: stats.quarantined.len() as u64,
         quarantined: left_out(&stats.quarantined),
         patches: stats.patches_total / epochs,
         batches: stats.steps,
         requests: stats.requests,
-        bytes: stats.bytes,
+        bytes_fetched: stats.bytes,
         selection_digest: stats.selection_digest.map(|digest| hex(&digest)).unwrap_or_default(),
     }
 }
@@ -68,7 +70,7 @@ fn line(selected: &Selected) -> String {
         "{} patches in {} an epoch on {} ({} quarantined) · selection digest {}",
         thousands(selected.patches),
         count(selected.batches, "batch"),
-        count(selected.slides, "slide"),
+        count(selected.slides_ok, "slide"),
         selected.quarantined.len(),
         selected.selection_digest,
     );

@@ -148,6 +148,7 @@ impl Streaming {
             stats.leases += self.last;
             stats.requests += spent.requests;
             stats.bytes += spent.bytes;
+            stats.tiles += spent.tiles;
             stats.peak_bytes = self.desk.credit().peak();
         });
     }

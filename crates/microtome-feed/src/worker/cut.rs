@@ -34,6 +34,7 @@ pub(super) async fn cut(
     let fetched = slide.fetch(&plan).await?;
     let usage = opened + fetched.usage();
     let storage = began.elapsed();
+    let tiles = plan.tiles().len() as u64;
     let patch_bytes = work.size as usize * work.size as usize * 3;
     // The permit goes with the decoding: so many decode, the others fetch.
     let queued = Instant::now();
@@ -54,6 +55,7 @@ pub(super) async fn cut(
         decode_us: cut.decode.as_micros() as u64,
         requests: usage.requests,
         bytes: usage.bytes,
+        tiles,
     };
     send(lease, cut, patch_bytes, outbox).await.map(|bad| Done {
         lease: lease.0,
