@@ -8,17 +8,17 @@ mod head;
 mod install;
 mod interrupt;
 mod local;
+mod logs;
+mod progress;
 mod run;
 mod select;
 mod slide;
 mod summary;
 mod worker;
 
-use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Patches cut on the fly from whole-slide images, for a program that trains on them.
 #[derive(Debug, Parser)]
@@ -47,16 +47,14 @@ enum Verb {
 /// The whole program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default_filter(&cli.verb)));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
-    let outcome = match cli.verb {
+    let outcome = logs::start(default_filter(&cli.verb)).and_then(|()| match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Select(args) => select::run(&args),
         Verb::Slide(args) => slide::run(args),
         Verb::Head(args) => head::run(&args),
         Verb::Worker(args) => worker::run(&args),
         Verb::Install(args) => install::run(&args),
-    };
+    });
     outcome.unwrap_or_else(|error| {
         eprintln!("microtome: {}", format::chain(&error));
         ExitCode::FAILURE

@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint, ServerTlsConfig, Uri};
 
 use crate::head::Head;
 use crate::wire;
-use crate::worker::{self, Worker};
+use crate::worker::{self, Stop, Worker};
 
 /// A server or a worker cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub fn embed(head: &Head, stores: &Stores, workers: usize) -> Result<Engine, Eng
     let stores = stores.clone().caching(RangeCache::new(worker::CACHE_BYTES));
     for _ in 0..workers {
         let (worker, channel) = (Worker::new(stores.clone(), 1), local_channel(path.clone()));
-        tasks.spawn(async move { worker.run(channel).await });
+        tasks.spawn(async move { worker.run(channel, Stop::never()).await });
     }
     Ok(Engine { _tasks: tasks, _directory: Some(directory) })
 }

@@ -8,6 +8,7 @@ mod actor;
 mod batch;
 mod event;
 mod ledger;
+mod names;
 mod selecting;
 mod service;
 mod stage;

@@ -16,6 +16,7 @@ pub mod error;
 pub mod handoff;
 pub mod head;
 pub mod job;
+pub mod memory;
 pub mod overview;
 pub mod saved;
 pub mod selection_cache;

@@ -8,6 +8,7 @@ mod lease;
 mod select;
 mod session;
 mod slides;
+mod stop;
 mod tissue;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use tonic::transport::Channel;
 
 pub use session::{Ended, SessionError};
+pub use stop::Stop;
 
 use slides::Slides;
 
@@ -51,21 +53,26 @@ impl Worker {
         }
     }
 
-    /// Serves one stream after another until the head says that no more work will come.
-    pub async fn run(&self, channel: Channel) {
+    /// Serves one stream after another until the head says that no more work will come, or this worker is told to stop.
+    pub async fn run(&self, channel: Channel, mut stop: Stop) {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.serve(channel.clone()).await {
-                Ok(Ended::Drained) => return,
+            match self.serve(channel.clone(), &mut stop).await {
+                Ok(Ended::Drained | Ended::Stopped) => return,
                 Ok(Ended::Closed { served }) => {
                     tracing::info!(leases = served, "stream closed");
                     if served > 0 {
                         pause = FIRST_PAUSE;
                     }
                 }
-                Err(error) => tracing::info!(error = %error.status(), pause_ms = pause.as_millis() as u64, "no stream"),
+                Err(error) => {
+                    tracing::info!(error = error.status().message(), pause_ms = pause.as_millis() as u64, "no stream");
+                }
             }
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.told() => return,
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

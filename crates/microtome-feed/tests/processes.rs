@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const MICROTOME: &str = env!("CARGO_BIN_EXE_microtome");
@@ -16,9 +17,8 @@ const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
 /// A process that does not outlive its test.
 struct Process(Child);
 
-fn interrupt(process: &Process) {
-    let pid = rustix::process::Pid::from_child(&process.0);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+fn tell(process: &Process, signal: Signal) {
+    kill_process(Pid::from_child(&process.0), signal).unwrap();
 }
 
 impl Drop for Process {
@@ -75,15 +75,33 @@ spec:
             .args(["--memory", "64Mi", "--listen", &format!("127.0.0.1:{}", self.port), "--"])
             .args(program)
             .stdout(Stdio::piped())
+            .stderr(File::create(self.directory.path().join("head.log")).unwrap())
             .spawn()
             .unwrap();
         let output = BufReader::new(head.stdout.take().unwrap());
         (Process(head), output)
     }
 
+    /// The events of the head's log that have this message.
+    fn logged(&self, message: &str) -> Vec<serde_json::Value> {
+        let log = fs::read_to_string(self.directory.path().join("head.log")).unwrap();
+        let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.filter(|event| event["message"] == message).collect()
+    }
+
     fn worker(&self) -> Process {
+        self.worker_with(&[])
+    }
+
+    fn worker_with(&self, arguments: &[&str]) -> Process {
         let head = format!("http://127.0.0.1:{}", self.port);
-        Process(Command::new(MICROTOME).args(["worker", "--threads", "1", "--head", &head]).spawn().unwrap())
+        Process(
+            Command::new(MICROTOME)
+                .args(["worker", "--threads", "1", "--head", &head])
+                .args(arguments)
+                .spawn()
+                .unwrap(),
+        )
     }
 
     /// What `microtome run` says of the same file.
@@ -119,6 +137,29 @@ fn a_killed_worker_changes_nothing_in_the_stream() {
     assert!(head.0.wait().unwrap().success());
     let account = rest.lines().last().unwrap();
     assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_loses_nothing_and_leaves_nothing_to_a_deadline() {
+    // The second has no time to finish what it has: it returns it.
+    for grace in ["20", "0"] {
+        let stage = Stage::new(1500);
+        let (mut head, mut output) = stage.head(&["python3", &program(), "0", "0.01"]);
+        let mut told = stage.worker_with(&["--grace", grace]);
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        tell(&told, Signal::TERM);
+        assert!(told.0.wait().unwrap().success(), "a worker that was told to end ends well");
+        let _survivor = stage.worker();
+        let mut rest = String::new();
+        output.read_to_string(&mut rest).unwrap();
+        assert!(head.0.wait().unwrap().success());
+        let account = rest.lines().last().unwrap();
+        assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+        assert_eq!(stage.logged("worker ends soon").len(), 1);
+        assert_eq!(stage.logged("worker left")[0]["requeued"], 0, "what it had was finished or returned");
+        assert_eq!(stage.logged("leases hung and went out again").len(), 0);
+    }
 }
 
 #[test]
@@ -180,7 +221,7 @@ fn a_run_that_was_interrupted_goes_on_from_its_checkpoint() {
         assert!(child.0.try_wait().unwrap().is_none(), "it ended before its first checkpoint");
         std::thread::yield_now();
     }
-    interrupt(&child);
+    tell(&child, Signal::INT);
     let mut said = String::new();
     child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.0.wait().unwrap().code(), Some(130), "{said}");
@@ -196,6 +237,25 @@ fn a_run_that_was_interrupted_goes_on_from_its_checkpoint() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(said.contains("run.checkpoint: is no checkpoint that this version wrote: missing field"), "{said}");
+}
+
+#[test]
+fn the_summary_for_programs_holds_what_it_promises_and_nothing_else_is_on_stdout() {
+    let stage = Stage::new(50);
+    let out = stage.directory.path().join("out");
+    let output =
+        Command::new(MICROTOME).args(["run", "-o", "json", "--out"]).arg(out).arg(stage.job()).output().unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts = ["patches", "batches", "slides_ok", "bytes_fetched", "requests", "tiles_decoded", "peak_rss_bytes"];
+    assert!(counts.iter().all(|name| summary[name].as_u64().unwrap() > 0), "{summary}");
+    assert_eq!((summary["patches"].as_u64(), summary["slides_quarantined"].as_u64()), (Some(50), Some(0)));
+    let rates = ["seconds", "patches_per_second", "starvation"];
+    assert!(rates.iter().all(|name| summary[name].as_f64().unwrap() > 0.0), "{summary}");
+    let stall: Vec<&String> = summary["stall"].as_object().unwrap().keys().collect();
+    assert_eq!(stall, ["copy", "decode", "network", "queue", "storage"]);
+    assert_eq!(summary["stream_digest"].as_str().unwrap().len(), 64);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("[==============================>] 50/50  ") && told.lines().count() == 1, "{told}");
 }
 
 #[test]

@@ -107,6 +107,16 @@ impl<P, S: Producer> Desk<P, S> {
         self.leases.join(worker, slots);
     }
 
+    /// A worker ends soon: it is granted nothing more.
+    pub fn retire(&mut self, worker: WorkerId) {
+        self.leases.retire(worker);
+    }
+
+    /// A worker returns a lease undone.
+    pub fn hand_back(&mut self, lease: LeaseId, attempt: u32) {
+        self.leases.hand_back(lease, attempt);
+    }
+
     /// A worker's connection is gone. Returns how many leases wait again.
     pub fn leave(&mut self, worker: WorkerId) -> usize {
         self.leases.leave(worker)

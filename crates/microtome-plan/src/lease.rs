@@ -93,6 +93,17 @@ impl<W: Clone> Leases<W> {
         self.sessions.join(worker, slots);
     }
 
+    /// A worker ends soon: it is granted nothing more, and finishes or returns what it has.
+    pub fn retire(&mut self, worker: WorkerId) {
+        self.sessions.retire(worker);
+    }
+
+    /// A worker returns a grant undone, for no fault of the work: it waits again. Whether it was still out.
+    pub fn hand_back(&mut self, lease: LeaseId, attempt: u32) -> bool {
+        let entry = self.take_out(lease, attempt);
+        entry.map(|entry| self.waiting.insert(lease, entry)).is_some()
+    }
+
     /// A worker's connection is gone; what it had waits again. Returns how many leases that were.
     pub fn leave(&mut self, worker: WorkerId) -> usize {
         self.sessions.leave(worker);
@@ -245,6 +256,22 @@ mod tests {
         }
         assert_eq!(leases.fail(LeaseId(0), 3), Failed::Stale);
         assert!(leases.is_idle());
+    }
+
+    #[test]
+    fn a_worker_that_ends_gets_nothing_more_and_returns_what_it_has() {
+        let mut leases = leases(&[(0, 'a'), (0, 'b')]);
+        leases.join(A, 1);
+        for attempt in 1..10 {
+            assert_eq!(leases.grant(0).unwrap().attempt, attempt, "no return counts as a failure");
+            assert!(leases.hand_back(LeaseId(0), attempt));
+            assert!(!leases.hand_back(LeaseId(0), attempt));
+        }
+        leases.retire(A);
+        assert_eq!(leases.grant(0), None);
+        leases.join(B, 1);
+        assert_eq!(leases.grant(0).map(|grant| grant.worker), Some(B));
+        assert_eq!(leases.leave(A), 0);
     }
 
     #[test]

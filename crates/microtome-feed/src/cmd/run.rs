@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::format::{count, thousands};
 use super::interrupt::Interrupt;
 use super::local::{Local, LocalArgs};
+use super::progress::Progress;
 use super::summary::Summary;
 use super::{Output, summary};
 use crate::digest::StreamDigest;
 use crate::head::{Batch, Mode};
 use crate::saved::Saved;
 use crate::sink::contact_sheet::contact_sheet;
+use anyhow::Result;
 
 /// The first batch, as a picture.
 const CONTACT_SHEET: &str = "contact-sheet.png";
@@ -57,12 +56,12 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let mut local = args.local.start(Mode::Stream { selection: None, resume }).await?;
     let mut read = saved.map_or_else(Read::default, Read::from);
     let before = read.patches;
-    let bar = ProgressBar::no_length();
+    let mut progress = Progress::new();
     loop {
         let batch = tokio::select! {
             batch = local.feed.next() => batch?,
             code = interrupt.told() => {
-                bar.finish_and_clear();
+                progress.finish(&local.head.stats());
                 read.save(args, &local)?;
                 eprintln!("microtome: {}", stopped(args, &local, &read));
                 return Ok(ExitCode::from(code));
@@ -71,15 +70,16 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
         let Some(batch) = batch else { break };
         if read.sheet.is_none() {
             local.keep_selection().await?;
-            introduce(args, &local, &bar, read.patches);
+            progress = Progress::new();
+            introduce(args, &local);
         }
         read.take(&batch, &args.out)?;
-        bar.inc(batch.patches().len() as u64);
+        progress.show(&local.head.stats());
         if read.batches.is_multiple_of(args.checkpoint_every) {
             read.save(args, &local)?;
         }
     }
-    bar.finish_and_clear();
+    progress.finish(&local.head.stats());
     read.save(args, &local)?;
     local.head.drain().await;
     if let (Some(path), true) = (&args.checkpoint, read.patches == before) {
@@ -141,14 +141,9 @@ fn ended(path: &Path, read: &Read) -> String {
     format!("{path} is at the stream's end, after {}; remove it to begin anew", count(read.patches, "patch"))
 }
 
-/// What was selected, as soon as it is known; the bar goes on below.
-fn introduce(args: &Args, local: &Local, bar: &ProgressBar, before: u64) {
-    let stats = local.head.stats();
-    bar.set_length(stats.patches_total);
-    bar.set_position(before);
-    let template = "[{bar:30}] {human_pos}/{human_len}  {per_sec}  {eta} left";
-    bar.set_style(ProgressStyle::with_template(template).expect("a constant").progress_chars("=> "));
+/// What was selected, as soon as it is known; the progress goes on below.
+fn introduce(args: &Args, local: &Local) {
     if args.output == Output::Table {
-        print!("{}", summary::introduction(local, &stats, args.local.memory));
+        print!("{}", summary::introduction(local, &local.head.stats(), args.local.memory));
     }
 }

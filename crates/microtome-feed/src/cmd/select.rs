@@ -52,12 +52,13 @@ impl Target {
 
 #[derive(Debug, Serialize)]
 struct Selected {
-    slides: u64,
+    slides_ok: u64,
+    slides_quarantined: u64,
     quarantined: Vec<LeftOut>,
     patches: u64,
     batches: u64,
     requests: u64,
-    bytes: u64,
+    bytes_fetched: u64,
     selection_digest: String,
 }
 
@@ -92,12 +93,13 @@ async fn draw(local: &Local, selection: &Selection, directory: &Path) -> Result<
 
 fn selected(stats: &Snapshot, selection: &Selection) -> Selected {
     Selected {
-        slides: selection.slides.len() as u64,
+        slides_ok: selection.slides.len() as u64,
+        slides_quarantined: selection.quarantined.len() as u64,
         quarantined: left_out(&selection.quarantined),
         patches: selection.patches(),
         batches: stats.steps,
         requests: stats.requests,
-        bytes: stats.bytes,
+        bytes_fetched: stats.bytes,
         selection_digest: hex(&selection.digest()),
     }
 }
@@ -110,7 +112,7 @@ fn line(selected: &Selected) -> String {
         "{} patches in {} an epoch on {} ({} quarantined) · selection digest {}",
         thousands(selected.patches),
         count(selected.batches, "batch"),
-        count(selected.slides, "slide"),
+        count(selected.slides_ok, "slide"),
         selected.quarantined.len(),
         selected.selection_digest,
     );

@@ -13,6 +13,7 @@ use super::format::{bytes, count, thousands};
 use super::local::Local;
 use crate::digest::hex;
 use crate::head::{Ledger, Snapshot};
+use crate::memory::peak_resident_bytes;
 
 /// More quarantined slides than these are only counted.
 const NAMED: usize = 10;
@@ -21,7 +22,8 @@ const NAMED: usize = 10;
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Summary {
     dataset: String,
-    slides: u64,
+    slides_ok: u64,
+    slides_quarantined: u64,
     quarantined: Vec<LeftOut>,
     patches: u64,
     bad_patches: u64,
@@ -35,9 +37,11 @@ pub(super) struct Summary {
     stall: Shares,
     work: Shares,
     requests: u64,
-    bytes: u64,
+    bytes_fetched: u64,
     slide_bytes: u64,
-    peak_bytes: u64,
+    tiles_decoded: u64,
+    peak_held_bytes: u64,
+    peak_rss_bytes: u64,
     requeued_leases: u64,
     selection_digest: String,
     stream_digest: String,
@@ -74,7 +78,8 @@ impl Summary {
         let stats = local.head.stats();
         Self {
             dataset: local.source.recipe.name.clone(),
-            slides: stats.slides,
+            slides_ok: stats.slides,
+            slides_quarantined: stats.quarantined.len() as u64,
             quarantined: left_out(&stats.quarantined),
             patches: stats.patches,
             bad_patches: stats.bad_patches,
@@ -88,9 +93,11 @@ impl Summary {
             stall: Shares::from(&stats.waiting),
             work: Shares::from(&stats.leases),
             requests: stats.requests,
-            bytes: stats.bytes,
+            bytes_fetched: stats.bytes,
             slide_bytes: stats.slide_bytes,
-            peak_bytes: stats.peak_bytes,
+            tiles_decoded: stats.tiles,
+            peak_held_bytes: stats.peak_bytes,
+            peak_rss_bytes: peak_resident_bytes(),
             requeued_leases: stats.requeued,
             selection_digest: stats.selection_digest.map(|digest| hex(&digest)).unwrap_or_default(),
             stream_digest: stream_digest.to_owned(),
@@ -176,9 +183,9 @@ pub(super) fn lines(summary: &Summary) -> String {
     let _ = writeln!(
         text,
         "read {} in {} requests ({} {}) · stream digest {}",
-        bytes(summary.bytes),
+        bytes(summary.bytes_fetched),
         thousands(summary.requests),
-        if summary.slides == 1 { "file is" } else { "files are" },
+        if summary.slides_ok == 1 { "file is" } else { "files are" },
         bytes(summary.slide_bytes),
         summary.stream_digest,
     );
@@ -193,7 +200,8 @@ mod tests {
     fn a_run_ends_with_what_it_did() {
         let summary = Summary {
             dataset: "train".to_owned(),
-            slides: 1,
+            slides_ok: 1,
+            slides_quarantined: 0,
             quarantined: Vec::new(),
             patches: 1888,
             bad_patches: 4,
@@ -207,9 +215,11 @@ mod tests {
             stall: Shares::from(&Ledger::default()),
             work: Shares { storage: 31.2, decode: 55.6, queue: 10.0, network: 3.0, copy: 0.2 },
             requests: 9,
-            bytes: 1_400_000,
+            bytes_fetched: 1_400_000,
             slide_bytes: 1_938_955,
-            peak_bytes: 0,
+            tiles_decoded: 0,
+            peak_held_bytes: 0,
+            peak_rss_bytes: 0,
             requeued_leases: 0,
             selection_digest: String::new(),
             stream_digest: "6d0f".to_owned(),

@@ -3,13 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use microtome_slide::Stores;
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
 
+use anyhow::Result;
+use microtome_slide::Stores;
+use tokio::sync::watch;
+
+use super::interrupt::Interrupt;
 use super::local::cores;
-use crate::worker::Worker;
+use crate::worker::{Stop, Worker};
 use crate::{engine, tls};
+
+/// Spot machines give 30 s, of which ending takes some.
+const GRACE_SECONDS: u64 = 20;
 
 /// Arguments of `microtome worker`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +29,9 @@ pub(super) struct Args {
     /// Threads that decode [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Told to stop (SIGTERM), how long it may go on with the patches that it has begun; the rest goes back to the head.
+    #[arg(long, env = "MICROTOME_GRACE", value_name = "SECONDS", default_value_t = GRACE_SECONDS, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    grace: u64,
 }
 
 #[tokio::main]
@@ -30,12 +39,20 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let tls = args.tls.as_deref().map(tls::client).transpose()?;
     let channel = engine::dial(&args.head, tls)?;
     let worker = Worker::new(Stores::from_env(), args.threads.map_or_else(cores, usize::from));
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be watched")?;
+    let mut interrupt = Interrupt::watch()?;
+    let (tell, told) = watch::channel(false);
+    let working = worker.run(channel, Stop::when(told, Duration::from_secs(args.grace)));
+    tokio::pin!(working);
     tokio::select! {
-        () = worker.run(channel) => tracing::info!("the head has no more work"),
-        // The head leases again what this worker had, as soon as the stream closes.
-        _ = terminate.recv() => tracing::info!("told to stop"),
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
+        () = &mut working => tracing::info!("the head has no more work"),
+        _ = interrupt.told() => {
+            tell.send_replace(true);
+            tokio::select! {
+                () = &mut working => {}
+                // Who insists is not kept waiting; the head leases again what this worker had, once the stream closes.
+                code = interrupt.told() => return Ok(ExitCode::from(code)),
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,6 +41,8 @@ pub(super) struct Actor {
 #[derive(Debug)]
 struct Connection {
     slots: u32,
+    /// It ends soon, and takes no more leases.
+    retiring: bool,
     outbox: mpsc::UnboundedSender<HeadMessage>,
 }
 
@@ -91,6 +93,7 @@ impl Actor {
         match (event, &mut self.stage) {
             (Event::Joined { worker, slots, outbox }, _) => self.join(worker, slots, outbox),
             (Event::Left { worker }, _) => self.leave(worker),
+            (Event::Retiring { worker }, _) => self.retire(worker),
             (Event::Drain { gone }, _) => self.drain(gone),
             (Event::Open { resume }, stage) => {
                 self.open = true;
@@ -100,6 +103,10 @@ impl Actor {
             }
             (_, None) => {}
             (Event::Answered(answer), Some(stage)) => return stage.hear(answer, now_ms),
+            (Event::Returned { lease, attempt }, Some(stage)) => {
+                tracing::info!(lease, attempt, "lease returned");
+                stage.hand_back(lease, attempt);
+            }
             (Event::Released { patches }, Some(stage)) => stage.release(patches),
             (Event::Asked { round }, Some(stage)) => stage.ask(round),
             (Event::Closed, Some(stage)) => stage.close(),
@@ -117,7 +124,7 @@ impl Actor {
                 self.end(None);
                 return Ok(());
             };
-            for (worker, connection) in &self.workers {
+            for (worker, connection) in self.workers.iter().filter(|(_, connection)| !connection.retiring) {
                 next.join(*worker, connection.slots);
             }
             self.stage = Some(next);
@@ -154,12 +161,23 @@ impl Actor {
         if let Some(stage) = &mut self.stage {
             stage.join(worker, slots);
         }
-        self.workers.insert(worker, Connection { slots, outbox });
+        self.workers.insert(worker, Connection { slots, retiring: false, outbox });
         if self.drained {
             self.tell(worker, Message::Drain(Drain {}));
         }
         tracing::info!(worker = worker.0, slots, dataset = self.tag.0, "worker joined");
         self.stats.change(|stats| stats.workers = self.workers.len() as u64);
+    }
+
+    fn retire(&mut self, worker: WorkerId) {
+        if let Some(stage) = &mut self.stage {
+            stage.retire(worker);
+        }
+        if let Some(connection) = self.workers.get_mut(&worker) {
+            connection.retiring = true;
+        }
+        self.tell(worker, Message::Drain(Drain {}));
+        tracing::info!(worker = worker.0, "worker ends soon");
     }
 
     fn leave(&mut self, worker: WorkerId) {

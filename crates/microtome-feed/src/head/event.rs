@@ -22,6 +22,15 @@ pub(super) enum Event {
         worker: WorkerId,
     },
     Answered(Answer),
+    /// The worker takes no more leases.
+    Retiring {
+        worker: WorkerId,
+    },
+    /// A worker gives a lease back undone.
+    Returned {
+        lease: u64,
+        attempt: u32,
+    },
     /// The program wants its first batch: the stream's, or the one that a checkpoint names.
     Open {
         resume: Option<Checkpoint>,

@@ -11,6 +11,7 @@ use microtome_plan::selection::{Quarantined, SelectedSlide, Selection};
 use microtome_plan::shape::Shape;
 
 use super::event::{Answer, Granted};
+use super::names::hash;
 use super::stage::Stage;
 use super::stats::Stats;
 use super::streaming::Streaming;
@@ -111,7 +112,8 @@ impl Selecting {
         if category == REFUSED || self.source.recipe.on_error == OnError::Fail {
             return Err(FeedError::Slide { category, reason });
         }
-        tracing::warn!(slide = index, category, reason, "slide quarantined");
+        let slide = hash(&self.source.slides[index as usize].url);
+        tracing::warn!(slide, index, category, reason, "slide quarantined");
         self.quarantined.push(Quarantined { index, category, reason });
         self.stats.change(|stats| stats.quarantined.clone_from(&self.quarantined));
         Ok(())
@@ -151,6 +153,14 @@ fn without_slides(dataset: &Dataset) -> Dataset {
 impl Stage for Selecting {
     fn join(&mut self, worker: WorkerId, slots: u32) {
         self.leases.join(worker, slots);
+    }
+
+    fn retire(&mut self, worker: WorkerId) {
+        self.leases.retire(worker);
+    }
+
+    fn hand_back(&mut self, lease: u64, attempt: u32) {
+        self.leases.hand_back(LeaseId(lease), attempt);
     }
 
     fn leave(&mut self, worker: WorkerId) -> usize {

@@ -17,7 +17,7 @@ use super::tag::Tag;
 use crate::wire::PROTOCOL;
 use crate::wire::feed::feed_server;
 use crate::wire::feed::worker_message::Message;
-use crate::wire::feed::{Failed, HeadMessage, Part, Ready, WorkerMessage};
+use crate::wire::feed::{Failed, HeadMessage, Part, Ready, Returned, WorkerMessage};
 
 /// Takes workers' streams.
 #[derive(Debug)]
@@ -64,19 +64,19 @@ impl feed_server::Feed for Service {
 
 async fn listen(worker: WorkerId, mut messages: Streaming<WorkerMessage>, datasets: Arc<[Dataset]>) {
     loop {
-        let answer = match messages.message().await {
-            Ok(Some(WorkerMessage { message: Some(message) })) => answer(worker, message, &datasets),
-            Ok(Some(WorkerMessage { message: None })) => None,
+        let events = match messages.message().await {
+            Ok(Some(WorkerMessage { message: Some(message) })) => events(worker, message, &datasets),
+            Ok(Some(WorkerMessage { message: None })) => Vec::new(),
             Ok(None) => break,
             Err(status) => {
                 tracing::info!(worker = worker.0, %status, "stream lost");
                 break;
             }
         };
-        if let Some((dataset, answer)) = answer
-            && dataset.events.send(Event::Answered(answer)).await.is_err()
-        {
-            return;
+        for (dataset, event) in events {
+            if dataset.events.send(event).await.is_err() {
+                return;
+            }
         }
     }
     for dataset in &*datasets {
@@ -85,26 +85,29 @@ async fn listen(worker: WorkerId, mut messages: Streaming<WorkerMessage>, datase
     }
 }
 
-/// What a worker says, to whose lease it is. A lease of no dataset is nobody's.
-fn answer(worker: WorkerId, mut message: Message, datasets: &[Dataset]) -> Option<(&Dataset, Answer)> {
+/// What a worker says, each to the dataset that it concerns. A lease of no dataset is nobody's.
+fn events(worker: WorkerId, mut message: Message, datasets: &[Dataset]) -> Vec<(&Dataset, Event)> {
     let number = match &mut message {
-        Message::Ready(_) => return None,
+        Message::Ready(_) => return Vec::new(),
+        Message::Draining(_) => return datasets.iter().map(|dataset| (dataset, Event::Retiring { worker })).collect(),
         Message::Done(done) => &mut done.lease,
         Message::Selected(selected) => &mut selected.lease,
         Message::Failed(failed) => &mut failed.lease,
+        Message::Returned(returned) => &mut returned.lease,
         Message::Part(part) => &mut part.lease,
     };
     let (dataset, lease) = Tag::of(*number);
     *number = lease;
-    let dataset = datasets.get(dataset)?;
-    let answer = match message {
-        Message::Ready(_) => return None,
-        Message::Done(done) => Answer::Done(done),
-        Message::Selected(selected) => Answer::Selected(selected),
-        Message::Failed(failed) => Answer::Failed(failed),
-        Message::Part(part) => take(worker, &part, dataset.patch_bytes),
+    let Some(dataset) = datasets.get(dataset) else { return Vec::new() };
+    let event = match message {
+        Message::Ready(_) | Message::Draining(_) => return Vec::new(),
+        Message::Done(done) => Event::Answered(Answer::Done(done)),
+        Message::Selected(selected) => Event::Answered(Answer::Selected(selected)),
+        Message::Failed(failed) => Event::Answered(Answer::Failed(failed)),
+        Message::Returned(Returned { lease, attempt }) => Event::Returned { lease, attempt },
+        Message::Part(part) => Event::Answered(take(worker, &part, dataset.patch_bytes)),
     };
-    Some((dataset, answer))
+    vec![(dataset, event)]
 }
 
 fn take(worker: WorkerId, part: &Part, patch_bytes: usize) -> Answer {

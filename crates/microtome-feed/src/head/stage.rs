@@ -15,6 +15,10 @@ use crate::error::FeedError;
 pub(super) trait Stage: Debug + Send {
     /// A worker connected that takes `slots` leases at once.
     fn join(&mut self, worker: WorkerId, slots: u32);
+    /// A worker ends soon: it takes no more leases.
+    fn retire(&mut self, worker: WorkerId);
+    /// A worker gives a lease back undone, for no fault of the work.
+    fn hand_back(&mut self, lease: u64, attempt: u32);
     /// A worker's connection is gone. Returns how many leases wait again.
     fn leave(&mut self, worker: WorkerId) -> usize;
     /// Takes back leases that hang. Returns how many.

@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub requests: u64,
     /// Bytes from storage.
     pub bytes: u64,
+    /// Tiles that were decoded.
+    pub tiles: u64,
     /// The most bytes of patches that were held.
     pub peak_bytes: u64,
 }

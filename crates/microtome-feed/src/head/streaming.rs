@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use super::batch::{Batch, Patch};
 use super::event::{Answer, Event, Granted, Pixels};
 use super::ledger::Ledger;
+use super::names::hash;
 use super::stage::Stage;
 use super::stats::Stats;
 use crate::error::FeedError;
@@ -130,7 +131,7 @@ impl<S: Producer> Streaming<S> {
         let Some(arrived) = self.arriving.remove(&done.lease) else { return Ok(()) };
         self.account(done, &arrived);
         self.pin(task.work.slide as usize, &done.etag)?;
-        self.judge(&done.bad)?;
+        self.judge(task.work.slide, &done.bad)?;
         let patches = self.patches(&task, arrived.patches);
         match self.desk.deliver(lease, done.attempt, patches) {
             Delivery::Malformed(Outcome::GivenUp) => Err(FeedError::Slide {
@@ -155,6 +156,10 @@ impl<S: Producer> Streaming<S> {
         Err(FeedError::Slide { category: "Changed".to_owned(), reason })
     }
 
+    fn slide_hash(&self, slide: u32) -> String {
+        hash(&self.selection.slides[slide as usize].entry.url)
+    }
+
     fn account(&mut self, done: &Done, arrived: &Arriving) {
         let spent = done.spent.unwrap_or_default();
         self.last = Ledger::of_lease(arrived.granted.elapsed(), &spent, arrived.copy);
@@ -162,13 +167,21 @@ impl<S: Producer> Streaming<S> {
             stats.leases += self.last;
             stats.requests += spent.requests;
             stats.bytes += spent.bytes;
+            stats.tiles += spent.tiles;
             stats.peak_bytes = self.desk.credit().peak();
         });
     }
 
-    fn judge(&self, bad: &[BadPatch]) -> Result<(), FeedError> {
+    fn judge(&self, slide: u32, bad: &[BadPatch]) -> Result<(), FeedError> {
         let Some(first) = bad.first() else { return Ok(()) };
-        tracing::warn!(patches = bad.len(), category = first.category, reason = first.reason, "patches are white");
+        let slide = self.slide_hash(slide);
+        tracing::warn!(
+            slide,
+            patches = bad.len(),
+            category = first.category,
+            reason = first.reason,
+            "patches are white"
+        );
         self.stats.change(|stats| stats.bad_patches += bad.len() as u64);
         match self.on_error {
             OnError::Fail => Err(FeedError::Slide { category: first.category.clone(), reason: first.reason.clone() }),
@@ -191,11 +204,13 @@ impl<S: Producer> Streaming<S> {
 
     fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
         let Failed { lease, attempt, category, reason } = failed;
+        let task = self.desk.work(LeaseId(lease), attempt);
+        let slide = task.map(|task| self.slide_hash(task.work.slide));
         let outcome = self.desk.fail(LeaseId(lease), attempt);
         if outcome == Outcome::Stale {
             return Ok(());
         }
-        tracing::warn!(lease, attempt, category, reason, "lease failed");
+        tracing::warn!(slide, lease, attempt, category, reason, "lease failed");
         if outcome == Outcome::GivenUp || FINAL.contains(&category.as_str()) {
             return Err(FeedError::Slide { category, reason });
         }
@@ -206,6 +221,14 @@ impl<S: Producer> Streaming<S> {
 impl<S: Producer + Debug + Send> Stage for Streaming<S> {
     fn join(&mut self, worker: WorkerId, slots: u32) {
         self.desk.join(worker, slots);
+    }
+
+    fn retire(&mut self, worker: WorkerId) {
+        self.desk.retire(worker);
+    }
+
+    fn hand_back(&mut self, lease: u64, attempt: u32) {
+        self.desk.hand_back(LeaseId(lease), attempt);
     }
 
     fn leave(&mut self, worker: WorkerId) -> usize {

@@ -41,6 +41,7 @@ pub(super) async fn cut(
     let began = Instant::now();
     let (slide, opened) = worker.slides.get(&url, &worker.limits, etag).await?;
     let (pictures, usage) = fetch(&slide, work).await?;
+    let tiles = pictures.iter().map(|picture| picture.plan.tiles().count() as u64).sum();
     let usage = opened + usage;
     let storage = began.elapsed();
     // The permit goes with the decoding: so many decode, the others fetch.
@@ -59,6 +60,7 @@ pub(super) async fn cut(
         decode_us: cut.decode.as_micros() as u64,
         requests: usage.requests,
         bytes: usage.bytes,
+        tiles,
     };
     let bad = cut.bad.clone();
     send(lease, cut, outbox).await?;

@@ -20,6 +20,13 @@ impl Sessions {
         self.0.insert(worker, Session { slots: slots.max(1), busy: 0, slide: None });
     }
 
+    /// Grants it nothing more.
+    pub(super) fn retire(&mut self, worker: WorkerId) {
+        if let Some(session) = self.0.get_mut(&worker) {
+            session.slots = 0;
+        }
+    }
+
     pub(super) fn leave(&mut self, worker: WorkerId) {
         self.0.remove(&worker);
     }
