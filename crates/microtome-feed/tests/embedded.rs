@@ -2,51 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
-use std::fs;
+mod support;
+
 use std::path::Path;
 
 use microtome_feed::digest::StreamDigest;
-use microtome_feed::error::FeedError;
-use microtome_feed::head::{self, Feed, Head, Mode, Order};
+use microtome_feed::engine;
+use microtome_feed::head::Mode;
 use microtome_feed::job::Job;
-use microtome_feed::{engine, head::Patch};
 use microtome_plan::checkpoint::Checkpoint;
 use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Scale, Slide, SlideUrl, Stores};
 use serde_json::json;
 
-const SLIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/CMU-1-Small-Region.svs");
-const BUDGET: u64 = 256 << 20;
-
-fn job(change: impl FnOnce(&mut serde_json::Value)) -> Job {
-    let mut object = json!({
-        "apiVersion": "microtome.dev/v1alpha1", "kind": "PatchJob", "metadata": {"name": "test"},
-        "spec": {
-            "command": ["true"], "activeDeadlineSeconds": 60,
-            "datasets": [{
-                "name": "train", "slides": {"list": [{"url": SLIDE}]},
-                "views": [{"name": "image", "size": 224, "level": 0}],
-                "sampling": {"random": {"perSlide": 150}}, "batchSize": 32, "seed": 7, "epochs": 2,
-            }],
-            "clusterSpec": {
-                "profileName": "default", "head": {"image": "i", "resources": {"limits": {}}},
-                "workers": {"minReplicas": 1, "maxReplicas": 1, "resources": {"limits": {}}},
-            },
-        },
-    });
-    change(&mut object["spec"]["datasets"][0]);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("job.json");
-    fs::write(&path, object.to_string()).unwrap();
-    Job::read(&path).unwrap()
-}
-
-const STREAM: Mode = Mode::Stream { selection: None, resume: None };
-
-async fn open(job: &Job, mode: Mode) -> Result<(Head, Feed), FeedError> {
-    let source = job.source(0, &Stores::from_env()).await.unwrap();
-    let (head, mut feeds) = head::start(vec![Order { source, mode }], BUDGET)?;
-    Ok((head, feeds.remove(0)))
-}
+use support::{SLIDE, job, open, stream};
 
 /// Reads `batches` batches from a checkpoint on, and says where the stream goes on.
 async fn part(job: &Job, resume: Option<Checkpoint>, batches: usize, digest: &mut StreamDigest) -> Option<Checkpoint> {
@@ -85,25 +53,6 @@ async fn a_checkpoint_of_another_stream_is_refused_by_name() {
     assert_eq!(error.category(), "CheckpointMismatch");
     let text = "the checkpoint is of another stream: its batch size is 32, this stream's is 16";
     assert_eq!(error.to_string(), text);
-}
-
-struct Outcome {
-    patches: Vec<Patch>,
-    batches: Vec<usize>,
-    digest: String,
-    head: Head,
-}
-
-async fn stream(job: &Job, workers: usize) -> Result<Outcome, FeedError> {
-    let (head, mut feed) = open(job, STREAM).await?;
-    let _engine = engine::embed(&head, &Stores::from_env(), workers).unwrap();
-    let (mut digest, mut patches, mut batches) = (StreamDigest::default(), Vec::new(), Vec::new());
-    while let Some(batch) = feed.next().await? {
-        digest.update(&batch);
-        batches.push(batch.patches().len());
-        patches.extend(batch.patches().iter().cloned());
-    }
-    Ok(Outcome { patches, batches, digest: digest.hex(), head })
 }
 
 #[tokio::test(flavor = "multi_thread")]
