@@ -170,6 +170,11 @@ impl Slide {
         self.inner.blob.get_all(ranges).await
     }
 
+    /// Unwanted bytes that may be fetched to save a request, of those that the caller allows.
+    pub(crate) fn gap_bytes(&self, asked: u64) -> u64 {
+        self.inner.blob.gap_bytes(asked)
+    }
+
     pub(crate) fn level(&self, level: u32) -> Option<&Arc<Level>> {
         self.inner.levels.get(level as usize)
     }

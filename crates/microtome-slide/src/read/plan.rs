@@ -137,7 +137,7 @@ impl ReadPlan {
             width: layout.width,
             height: layout.height,
             patches: layout.origins.len(),
-            gap_bytes,
+            gap_bytes: slide.gap_bytes(gap_bytes),
             ranges: Vec::new(),
             parts: Vec::new(),
             resampler: None,

@@ -8,8 +8,10 @@ mod cache;
 mod cause;
 mod client;
 mod extents;
+mod file;
 mod google;
 mod local;
+mod remote;
 mod retry;
 mod s3;
 mod usage;
@@ -18,6 +20,7 @@ mod web;
 use std::{
     collections::HashMap,
     fmt,
+    path::Path as FilePath,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -87,6 +90,14 @@ impl Stores {
 
     pub(crate) fn cache(&self) -> Option<&RangeCache> {
         self.cache.as_ref()
+    }
+
+    /// The path of a local file, which is read without a client.
+    fn file<'a>(&self, url: &'a SlideUrl) -> Option<&'a FilePath> {
+        match url.location() {
+            Location::Local { path } if self.inner.fixed.is_none() => Some(path),
+            _ => None,
+        }
     }
 
     /// The client and the path in it that a URL names.
