@@ -65,6 +65,14 @@ impl Target<'_> {
         self.pixels.chunks_mut(self.stride.max(1)).take(self.region.height as usize).map(move |row| &mut row[..length])
     }
 
+    /// The target's pixels, if they are RGB and are those of a whole tile of this size: then it can be decoded in place.
+    pub(crate) fn whole(&mut self, width: u32, height: u32) -> Option<&mut [u8]> {
+        let all = Region { x: 0, y: 0, width, height };
+        let stride = width as usize * 3;
+        let fits = self.format == PixelFormat::Rgb && self.region == all && self.stride == stride;
+        if fits { self.pixels.get_mut(..stride * height as usize) } else { None }
+    }
+
     /// Cuts the region out of the samples of a whole tile that is `tile_width` wide.
     pub(crate) fn put(&mut self, tile: &[u8], tile_width: u32, color: Color) {
         let Region { x, y, width, .. } = self.region;

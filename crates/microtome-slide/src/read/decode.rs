@@ -4,6 +4,7 @@
 //! of them needs it, and copied. Tiles that the file leaves out are made from the finer level, which is decoded first.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -27,6 +28,20 @@ struct Decoder<'a> {
     scratch: Scratch,
     /// Pixels of a tile that several patches share.
     shared: Vec<u8>,
+}
+
+/// What a thread keeps from plan to plan: new buffers for each would cost page faults, some tenth of the decoding.
+#[derive(Default)]
+struct Buffers {
+    scratch: Scratch,
+    shared: Vec<u8>,
+}
+
+/// Largest buffers kept: some tiles of 512 pixels.
+const KEPT_BYTES: usize = 4 << 20;
+
+thread_local! {
+    static BUFFERS: Cell<Buffers> = Cell::default();
 }
 
 /// First fault of each patch that has one.
@@ -67,11 +82,16 @@ fn decode_anew(laid: &Laid, fetched: &Fetched) -> (Vec<u8>, Faults) {
 /// Decodes laid patches into pixels that are all background.
 fn decode_laid(laid: &Laid, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
     let mut faults = fill(laid, fetched, pixels);
-    let mut decoder = Decoder { laid, fetched, scratch: Scratch::default(), shared: Vec::new() };
+    let Buffers { scratch, shared } = BUFFERS.take();
+    let mut decoder = Decoder { laid, fetched, scratch, shared };
     for tile in laid.tiles() {
         if let Err(fault) = decoder.place(tile, pixels) {
             blame(laid, tile, &fault, &mut faults);
         }
+    }
+    let Decoder { scratch, shared, .. } = decoder;
+    if scratch.bytes() + shared.capacity() <= KEPT_BYTES {
+        BUFFERS.set(Buffers { scratch, shared });
     }
     faults
 }
