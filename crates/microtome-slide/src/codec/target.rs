@@ -12,17 +12,29 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    pub(crate) fn right(self) -> u32 {
+        self.x + self.width
+    }
+
+    pub(crate) fn bottom(self) -> u32 {
+        self.y + self.height
+    }
+
+    pub(crate) fn holds(self, other: Self) -> bool {
+        let across = self.x <= other.x && other.right() <= self.right();
+        across && self.y <= other.y && other.bottom() <= self.bottom()
+    }
+
     /// The smallest region that holds both.
     pub(crate) fn union(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let right = (self.x + self.width).max(other.x + other.width);
-        let bottom = (self.y + self.height).max(other.y + other.height);
+        let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
         Self { x, y, width: right - x, height: bottom - y }
     }
 }
 
 /// What a target's pixels are: interleaved samples of 8 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PixelFormat {
     /// What is not opaque is laid on white.
     Rgb,

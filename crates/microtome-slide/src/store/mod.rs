@@ -28,7 +28,7 @@ use object_store::{ObjectStore, path::Path};
 
 use self::client::Variables;
 use crate::{
-    Error, SlideUrl,
+    Error, SlideUrl, TileCache,
     url::{Cloud, Location},
 };
 
@@ -42,6 +42,7 @@ pub use usage::Usage;
 pub struct Stores {
     inner: Arc<Inner>,
     cache: Option<RangeCache>,
+    tiles: Option<TileCache>,
 }
 
 struct Inner {
@@ -79,13 +80,24 @@ impl Stores {
     }
 
     fn new(fixed: Option<Arc<dyn ObjectStore>>, variables: Variables) -> Self {
-        Self { inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }), cache: None }
+        Self { inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }), cache: None, tiles: None }
     }
 
     /// The same stores, whose slides share the cache that they have, or else `cache`.
     pub fn caching(mut self, cache: RangeCache) -> Self {
         self.cache.get_or_insert(cache);
         self
+    }
+
+    /// The same stores, whose slides share the cache of decoded tiles that they have, or else `tiles`. Without one nothing
+    /// that was decoded is kept.
+    pub fn caching_tiles(mut self, tiles: TileCache) -> Self {
+        self.tiles.get_or_insert(tiles);
+        self
+    }
+
+    pub(crate) fn tiles(&self) -> Option<&TileCache> {
+        self.tiles.as_ref()
     }
 
     pub(crate) fn cache(&self) -> Option<&RangeCache> {
