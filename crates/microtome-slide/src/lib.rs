@@ -16,6 +16,7 @@ mod fault;
 mod formats;
 mod info;
 mod limits;
+mod lru;
 mod quickhash;
 mod range;
 mod read;
@@ -32,6 +33,7 @@ pub use limits::Limits;
 pub use range::{Merged, merge};
 pub use read::{
     Background, Downsample, Fetched, Mode, PatchRequest, Patches, PlannedTile, ReadPlan, RegionRequest, Scale,
+    TileCache,
 };
 pub use slide::Slide;
 pub use store::{Cause, Object, ObjectEntry, ObjectWriter, RangeCache, Stores, Usage};

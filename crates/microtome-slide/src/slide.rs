@@ -8,7 +8,8 @@ use crate::{
     AssociatedImage, Background, Downsample, Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan,
     RegionRequest, Scale, SlideInfo, SlideUrl, Stores, Usage, associated,
     formats::{self, Associated, Found, Level},
-    quickhash, read,
+    quickhash,
+    read::{self, Held, SlideTiles},
     store::{Blob, Ends},
     tiff::{Step, Tiff, Walker, Wanted},
 };
@@ -28,6 +29,8 @@ struct Inner {
     levels: Vec<Arc<Level>>,
     associated: Vec<Associated>,
     limits: Limits,
+    /// Its part of the cache of decoded tiles.
+    tiles: Option<SlideTiles>,
 }
 
 impl Slide {
@@ -54,7 +57,9 @@ impl Slide {
         let tiff = walk(&blob, ends, Wanted::Tiles, limits).await?;
         let Found { info, levels, associated } = formats::read(&tiff).map_err(|fault| Error::slide(url, fault))?;
         let levels = levels.into_iter().map(Arc::new).collect();
-        Ok(Self { inner: Arc::new(Inner { blob, info, levels, associated, limits: limits.clone() }) })
+        // Without an ETag nobody can tell whether what was read before is still what the blob holds.
+        let tiles = stores.tiles().zip(blob.etag()).map(|(cache, etag)| SlideTiles::new(cache.clone(), url, etag));
+        Ok(Self { inner: Arc::new(Inner { blob, info, levels, associated, limits: limits.clone(), tiles }) })
     }
 
     /// Format, size, resolution, levels, properties.
@@ -107,15 +112,19 @@ impl Slide {
         ReadPlan::new(self, request, background)
     }
 
-    /// Fetches a plan's tiles, without those that the cache of the slide's [`Stores`] holds; IO only.
+    /// Fetches a plan's tiles, without those that the caches of the slide's [`Stores`] hold; IO only.
     ///
     /// # Errors
     /// `Changed` if the blob was replaced since it was opened, `Truncated` if it is shorter than it said, or what the store
     /// answers.
     pub async fn fetch(&self, plan: &ReadPlan) -> Result<Fetched, Error> {
-        let wanted = plan.wanted();
+        let mut decoded = Held::new();
+        let wanted = plan.wanted_but(|tile, region| {
+            let found = self.tiles().and_then(|tiles| tiles.get(tile, region));
+            found.map(|pixels| decoded.insert(tile, pixels)).is_some()
+        });
         let (tiles, usage) = self.inner.blob.get_tiles(&wanted, plan.gap_bytes()).await?;
-        Ok(Fetched::new(wanted.into_iter().zip(tiles).collect(), usage))
+        Ok(Fetched::new(wanted.into_iter().zip(tiles).collect(), decoded, usage))
     }
 
     /// Plans, fetches and decodes on the calling task. Workers, which decode on threads of their own, call the three.
@@ -170,8 +179,17 @@ impl Slide {
         self.inner.blob.get_all(ranges).await
     }
 
+    /// Unwanted bytes that may be fetched to save a request, of those that the caller allows.
+    pub(crate) fn gap_bytes(&self, asked: u64) -> u64 {
+        self.inner.blob.gap_bytes(asked)
+    }
+
     pub(crate) fn level(&self, level: u32) -> Option<&Arc<Level>> {
         self.inner.levels.get(level as usize)
+    }
+
+    pub(crate) fn tiles(&self) -> Option<&SlideTiles> {
+        self.inner.tiles.as_ref()
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -141,6 +141,36 @@ async fn local_files_open_by_path_and_by_url() {
 }
 
 #[tokio::test]
+async fn a_local_file_that_changes_under_the_reader_has_changed() {
+    let bytes = raw_slide(CLASSIC, &[raw_level((60, 50), (16, 16))]);
+    let replace = |path: &std::path::Path| {
+        std::fs::write(path.with_extension("new"), &bytes).unwrap();
+        std::fs::rename(path.with_extension("new"), path).unwrap();
+    };
+    let append = |path: &std::path::Path| std::fs::write(path, [&bytes[..], b"."].concat()).unwrap();
+    let cut = |path: &std::path::Path| std::fs::write(path, &bytes[..100]).unwrap();
+    for (change, category) in [
+        (&replace as &dyn Fn(&std::path::Path), "Changed"),
+        (&append, "Changed"),
+        (&cut, "Changed"),
+        (&|path| std::fs::remove_file(path).unwrap(), "NotFound"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.svs");
+        std::fs::write(&path, &bytes).unwrap();
+        let url = microtome_slide::SlideUrl::parse(path.to_str().unwrap()).unwrap();
+        let slide = Slide::open(&Stores::from_env(), &url, &Limits::default()).await.unwrap();
+        let (wanted, other) = (request(0, (8, 8), &[(0, 0)]), request(0, (8, 8), &[(20, 20)]));
+        slide.read_patches(&wanted).await.unwrap();
+        change(&path);
+        // What was read before and what was not.
+        for request in [wanted, other] {
+            assert_eq!(slide.read_patches(&request).await.unwrap_err().category(), category);
+        }
+    }
+}
+
+#[tokio::test]
 async fn opening_stays_within_its_budget() {
     let kind = Kind { big_endian: false, big_tiff: true };
     let mut writer = Writer::new(kind);

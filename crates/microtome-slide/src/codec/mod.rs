@@ -55,6 +55,13 @@ pub(crate) struct Scratch {
     pixels: Vec<u8>,
 }
 
+impl Scratch {
+    /// Bytes that the buffers hold on to.
+    pub(crate) fn bytes(&self) -> usize {
+        self.stream.capacity() + self.pixels.capacity()
+    }
+}
+
 /// Why a tile cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CodecError {

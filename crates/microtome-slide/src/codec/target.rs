@@ -12,17 +12,29 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    pub(crate) fn right(self) -> u32 {
+        self.x + self.width
+    }
+
+    pub(crate) fn bottom(self) -> u32 {
+        self.y + self.height
+    }
+
+    pub(crate) fn holds(self, other: Self) -> bool {
+        let across = self.x <= other.x && other.right() <= self.right();
+        across && self.y <= other.y && other.bottom() <= self.bottom()
+    }
+
     /// The smallest region that holds both.
     pub(crate) fn union(self, other: Self) -> Self {
         let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        let right = (self.x + self.width).max(other.x + other.width);
-        let bottom = (self.y + self.height).max(other.y + other.height);
+        let (right, bottom) = (self.right().max(other.right()), self.bottom().max(other.bottom()));
         Self { x, y, width: right - x, height: bottom - y }
     }
 }
 
 /// What a target's pixels are: interleaved samples of 8 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PixelFormat {
     /// What is not opaque is laid on white.
     Rgb,
@@ -63,6 +75,14 @@ impl Target<'_> {
     pub(crate) fn rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let length = self.region.width as usize * self.format.bytes();
         self.pixels.chunks_mut(self.stride.max(1)).take(self.region.height as usize).map(move |row| &mut row[..length])
+    }
+
+    /// The target's pixels, if they are RGB and are those of a whole tile of this size: then it can be decoded in place.
+    pub(crate) fn whole(&mut self, width: u32, height: u32) -> Option<&mut [u8]> {
+        let all = Region { x: 0, y: 0, width, height };
+        let stride = width as usize * 3;
+        let fits = self.format == PixelFormat::Rgb && self.region == all && self.stride == stride;
+        if fits { self.pixels.get_mut(..stride * height as usize) } else { None }
     }
 
     /// Cuts the region out of the samples of a whole tile that is `tile_width` wide.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     Fault, Limits,
-    codec::{self, Color, TileCodec, TileLayout},
+    codec::{self, Color, Region, TileCodec, TileLayout},
     tiff::{Directory, Tiff, tags},
 };
 
@@ -108,6 +108,18 @@ impl Level {
         let left = u64::from(self.height).saturating_sub(tile.saturating_mul(self.layout.height.into()));
         let height = if self.strips { left.clamp(1, self.layout.height.into()) as u32 } else { self.layout.height };
         TileLayout { height, ..self.layout }
+    }
+
+    /// The part of a tile that lies in the level: tiles in the last column and row go beyond it.
+    pub(crate) fn shown(&self, tile: u64) -> Region {
+        let TileLayout { width, height, .. } = self.layout_of(tile);
+        let left = |number: u64, tile: u32, all: u32| {
+            let rest = u64::from(all).saturating_sub(number.saturating_mul(tile.into()));
+            rest.min(tile.into()) as u32
+        };
+        let across = left(tile % self.tiles_across, width, self.width);
+        let down = left(tile / self.tiles_across, self.layout.height, self.height).min(height);
+        Region { x: 0, y: 0, width: across, height: down }
     }
 
     /// Numbers of the tiles that the file leaves out.

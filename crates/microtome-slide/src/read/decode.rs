@@ -1,171 +1,125 @@
 //! Decoding of fetched tiles, straight into the patches.
 //!
-//! A tile that one patch needs is decoded into that patch's buffer; one that several need is decoded once, as far as any
-//! of them needs it, and copied. Tiles that the file leaves out are made from the finer level, which is decoded first.
+//! Tiles that the file leaves out are made from the finer level, which is decoded first.
 
-use std::{
-    collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::BTreeMap;
 
 use super::{
     fetch::Fetched,
-    laid::{Laid, Placement, PlannedTile},
+    laid::{Laid, PlannedTile},
     plan::ReadPlan,
     request::Patches,
+    tile::{Decoder, target},
 };
-use crate::{
-    Fault, PatchError,
-    codec::{Color, EncodedTile, Scratch, Target},
-    formats::Level,
-};
-
-/// What the decoding of laid patches works with.
-struct Decoder<'a> {
-    laid: &'a Laid,
-    fetched: &'a Fetched,
-    scratch: Scratch,
-    /// Pixels of a tile that several patches share.
-    shared: Vec<u8>,
-}
+use crate::{Fault, PatchError, codec::Color};
 
 /// First fault of each patch that has one.
 type Faults = BTreeMap<usize, Fault>;
 
-pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched) -> Patches {
+/// What has come of the patches so far, beside their pixels.
+#[derive(Default)]
+struct Outcome {
+    faults: Faults,
+    tiles_decoded: u64,
+}
+
+/// Decodes into `pixels`, whatever they hold.
+pub(super) fn decode(plan: &ReadPlan, fetched: &Fetched, mut pixels: Vec<u8>) -> Patches {
+    clear(plan, &mut pixels);
     let size = plan.patch_bytes();
-    let mut pixels = vec![plan.format().background(); plan.patch_count() * size];
-    let mut faults = Faults::new();
+    let mut outcome = Outcome::default();
     for part in plan.parts() {
+        let of_part = Laying { laid: &part.laid, fetched, scan: plan.is_scan() };
         let found = match plan.resampler() {
-            None => decode_laid(&part.laid, fetched, &mut pixels),
+            None => of_part.decode(&mut pixels),
             Some(resampler) => {
-                let (source, found) = decode_anew(&part.laid, fetched);
+                let (source, found) = of_part.decode_anew();
                 for (source, patch) in source.chunks_exact(part.laid.patch_bytes()).zip(&part.patches) {
                     resampler.run(source, &mut pixels[patch * size..(patch + 1) * size]);
                 }
                 found
             }
         };
-        faults.extend(found.into_iter().map(|(patch, fault)| (part.patches[patch], fault)));
+        outcome.faults.extend(found.faults.into_iter().map(|(patch, fault)| (part.patches[patch], fault)));
+        outcome.tiles_decoded += found.tiles_decoded;
     }
-    for patch in faults.keys() {
+    for patch in outcome.faults.keys() {
         pixels[patch * size..(patch + 1) * size].fill(plan.format().background());
     }
     let url = plan.slide().url();
     let error = |fault| PatchError { url: url.clone(), fault };
-    Patches { pixels, errors: faults.into_iter().map(|(patch, fault)| (patch, error(fault))).collect() }
+    let errors = outcome.faults.into_iter().map(|(patch, fault)| (patch, error(fault))).collect();
+    Patches { pixels, errors, tiles_decoded: outcome.tiles_decoded }
 }
 
-/// Decodes laid patches into a buffer of their own.
-fn decode_anew(laid: &Laid, fetched: &Fetched) -> (Vec<u8>, Faults) {
-    let mut pixels = vec![laid.format().background(); laid.patches() * laid.patch_bytes()];
-    let faults = decode_laid(laid, fetched, &mut pixels);
-    (pixels, faults)
+/// Makes room for a plan's patches, and background of those that show some: what tiles cover is written once, by them.
+fn clear(plan: &ReadPlan, pixels: &mut Vec<u8>) {
+    let (size, background) = (plan.patch_bytes(), plan.format().background());
+    let old = pixels.len();
+    pixels.resize(plan.patch_count() * size, background);
+    if old == 0 || plan.resampler().is_some() {
+        // What is resampled is written whole.
+        return;
+    }
+    for part in plan.parts() {
+        for (patch, _) in part.patches.iter().zip(part.laid.covered()).filter(|(_, covered)| !covered) {
+            pixels[patch * size..(patch + 1) * size].fill(background);
+        }
+    }
 }
 
-/// Decodes laid patches into pixels that are all background.
-fn decode_laid(laid: &Laid, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
-    let mut faults = fill(laid, fetched, pixels);
-    let mut decoder = Decoder { laid, fetched, scratch: Scratch::default(), shared: Vec::new() };
-    for tile in laid.tiles() {
-        if let Err(fault) = decoder.place(tile, pixels) {
-            blame(laid, tile, &fault, &mut faults);
-        }
-    }
-    faults
+/// Laid patches to be decoded.
+struct Laying<'a> {
+    laid: &'a Laid,
+    fetched: &'a Fetched,
+    /// Whether tiles that are needed in part are kept.
+    scan: bool,
 }
 
-/// Makes the tiles that are left out and places them.
-fn fill(laid: &Laid, fetched: &Fetched, pixels: &mut [u8]) -> Faults {
-    let mut faults = Faults::new();
-    let Some(fill) = laid.fill() else { return faults };
-    let (finer, finer_faults) = decode_anew(&fill.laid, fetched);
-    for (index, samples) in fill.tiles(&finer) {
-        for placement in laid.tiles().get(index).map_or(&[][..], |tile| laid.placements(tile)) {
-            target(laid, placement, pixels).put(&samples, laid.level().layout.width, Color::Rgba);
-        }
+impl Laying<'_> {
+    /// Decodes into a buffer of its own.
+    fn decode_anew(&self) -> (Vec<u8>, Outcome) {
+        let mut pixels = vec![self.laid.format().background(); self.laid.patches() * self.laid.patch_bytes()];
+        let outcome = self.decode(&mut pixels);
+        (pixels, outcome)
     }
-    for (patch, fault) in finer_faults {
-        if let Some(tile) = fill.tile_of(patch).and_then(|tile| laid.tiles().get(tile)) {
-            blame(laid, tile, &fault, &mut faults);
+
+    /// Decodes into pixels that are all background.
+    fn decode(&self, pixels: &mut [u8]) -> Outcome {
+        let mut outcome = self.fill(pixels);
+        let mut decoder = Decoder::new(self.laid, self.fetched, self.scan);
+        for tile in self.laid.tiles() {
+            if let Err(fault) = decoder.place(tile, pixels) {
+                blame(self.laid, tile, &fault, &mut outcome.faults);
+            }
         }
+        outcome.tiles_decoded += decoder.finish();
+        outcome
     }
-    faults
+
+    /// Makes the tiles that are left out and places them.
+    fn fill(&self, pixels: &mut [u8]) -> Outcome {
+        let laid = self.laid;
+        let mut outcome = Outcome::default();
+        let Some(fill) = laid.fill() else { return outcome };
+        let (finer, found) = Laying { laid: &fill.laid, ..*self }.decode_anew();
+        outcome.tiles_decoded = found.tiles_decoded;
+        for (index, samples) in fill.tiles(&finer) {
+            for placement in laid.tiles().get(index).map_or(&[][..], |tile| laid.placements(tile)) {
+                target(laid, placement, pixels).put(&samples, laid.level().layout.width, Color::Rgba);
+            }
+        }
+        for (patch, fault) in found.faults {
+            if let Some(tile) = fill.tile_of(patch).and_then(|tile| laid.tiles().get(tile)) {
+                blame(laid, tile, &fault, &mut outcome.faults);
+            }
+        }
+        outcome
+    }
 }
 
 fn blame(laid: &Laid, tile: &PlannedTile, fault: &Fault, faults: &mut Faults) {
     for placement in laid.placements(tile) {
         faults.entry(placement.patch).or_insert_with(|| fault.clone());
     }
-}
-
-impl Decoder<'_> {
-    /// Decodes one tile and puts its pieces into their patches.
-    fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
-        let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
-        match self.laid.placements(tile) {
-            [] => Ok(()),
-            [only] => {
-                let target = target(self.laid, only, pixels);
-                self.decode(tile, bytes, target)
-            }
-            several => self.decode_shared(tile, bytes, several, pixels),
-        }
-    }
-
-    fn decode_shared(
-        &mut self,
-        tile: &PlannedTile,
-        bytes: &[u8],
-        placements: &[Placement],
-        pixels: &mut [u8],
-    ) -> Result<(), Fault> {
-        let regions = placements.iter().map(|placement| placement.region);
-        let Some(region) = regions.reduce(|one, other| one.union(other)) else { return Ok(()) };
-        let format = self.laid.format();
-        let stride = region.width as usize * format.bytes();
-        let mut shared = std::mem::take(&mut self.shared);
-        shared.resize(stride * region.height as usize, 0);
-        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride, format });
-        if outcome.is_ok() {
-            for placement in placements {
-                let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
-                let source = shared.chunks_exact(stride).skip(top as usize);
-                let (left, length) = (left as usize * format.bytes(), placement.region.width as usize * format.bytes());
-                for (to, from) in target(self.laid, placement, pixels).rows().zip(source) {
-                    to.copy_from_slice(&from[left..left + length]);
-                }
-            }
-        }
-        self.shared = shared;
-        outcome
-    }
-
-    fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
-        let level = self.laid.level();
-        let Level { codec, tables, directory, .. } = level;
-        let scans = self.laid.slide().limits().scans;
-        let encoded = EncodedTile { bytes, tables, layout: level.layout_of(tile.number), scans };
-        let scratch = &mut self.scratch;
-        // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
-        // and the target may be half written; both are overwritten or discarded.
-        let outcome = catch_unwind(AssertUnwindSafe(|| codec.decode(encoded, target, scratch)));
-        let fault = match outcome {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => Fault::from(error),
-            Err(_) => Fault::malformed("decoder gave up on the tile"),
-        };
-        let fault = fault.in_directory(*directory).in_tile(tile.number);
-        Err(tile.bytes().map_or(fault.clone(), |bytes| fault.at(bytes.start)))
-    }
-}
-
-/// The part of its patch that a placement fills.
-fn target<'a>(laid: &Laid, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
-    let stride = laid.stride();
-    let format = laid.format();
-    let left = placement.x as usize * format.bytes();
-    let start = placement.patch * laid.patch_bytes() + placement.y as usize * stride + left;
-    Target { region: placement.region, pixels: &mut pixels[start..], stride, format }
 }

@@ -1,6 +1,6 @@
 //! The bytes of a plan's tiles.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
@@ -9,23 +9,25 @@ use super::{
     laid::{PlannedTile, TileBytes},
     plan::ReadPlan,
     request::Patches,
+    tile_cache::{Held, Pixels, TileName},
 };
 use crate::{Fault, Usage};
 
-/// Fetched, still compressed: the bytes of a plan's tiles.
+/// Fetched: the bytes of a plan's tiles, still compressed, and the pixels of those that a [`crate::TileCache`] held.
 #[derive(Debug, Clone)]
 pub struct Fetched {
     tiles: HashMap<Range<u64>, Bytes>,
+    decoded: Held,
     usage: Usage,
 }
 
 impl Fetched {
-    /// The bytes of tiles by where they lie in the blob, and what getting them cost.
-    pub(crate) fn new(tiles: HashMap<Range<u64>, Bytes>, usage: Usage) -> Self {
-        Self { tiles, usage }
+    /// The bytes of tiles by where they lie in the blob, those that need no decoding, and what getting them cost.
+    pub(crate) fn new(tiles: HashMap<Range<u64>, Bytes>, decoded: Held, usage: Usage) -> Self {
+        Self { tiles, decoded, usage }
     }
 
-    /// Bytes of the tiles.
+    /// Bytes of the tiles that are still compressed.
     pub fn bytes(&self) -> u64 {
         self.tiles.values().map(|tile| tile.len() as u64).sum()
     }
@@ -39,7 +41,18 @@ impl Fetched {
     /// Decodes each tile of `plan`, the plan that was fetched, once, and places its pieces. CPU only and synchronous: to
     /// be called on a decode thread, never on one that does IO.
     pub fn decode(&self, plan: &ReadPlan) -> Patches {
-        decode::decode(plan, self)
+        self.decode_into(plan, Vec::new())
+    }
+
+    /// As [`Fetched::decode`], in memory that was used before, such as the pixels of earlier patches: fresh memory costs a
+    /// fault for every page, and being filled with background before the tiles cover it.
+    pub fn decode_into(&self, plan: &ReadPlan, pixels: Vec<u8>) -> Patches {
+        decode::decode(plan, self, pixels)
+    }
+
+    /// The pixels of a tile that was decoded before.
+    pub(super) fn decoded(&self, tile: TileName) -> Option<&Pixels> {
+        self.decoded.get(&tile).map(Arc::as_ref)
     }
 
     /// The encoded bytes of a tile; `None` if the file leaves it out.

@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     fill::Fill,
     geometry::{Patch, Piece},
+    tile_cache::TileName,
 };
 use crate::{
     Error, Fault, Slide,
@@ -115,10 +116,39 @@ impl Laid {
         &self.placements[tile.placements.clone()]
     }
 
-    /// Where the tiles lie in the blob, those that fill holes too.
-    pub(super) fn wanted(&self) -> Vec<Range<u64>> {
-        let own = self.tiles.iter().filter_map(PlannedTile::bytes).cloned();
-        own.chain(self.fill.iter().flat_map(|fill| fill.laid.wanted())).collect()
+    /// Where the tiles lie in the blob, those that fill holes too, without those that are here already.
+    pub(super) fn wanted_but(&self, is_here: &mut dyn FnMut(TileName, Region) -> bool) -> Vec<Range<u64>> {
+        let mut wanted = Vec::new();
+        for tile in &self.tiles {
+            let needed = tile.bytes().zip(self.region(tile));
+            if let Some((bytes, _)) = needed.filter(|(_, region)| !is_here(self.name(tile), *region)) {
+                wanted.push(bytes.clone());
+            }
+        }
+        wanted.extend(self.fill.iter().flat_map(|fill| fill.laid.wanted_but(is_here)));
+        wanted
+    }
+
+    /// The part of a tile that the patches need.
+    pub(super) fn region(&self, tile: &PlannedTile) -> Option<Region> {
+        self.placements(tile).iter().map(|placement| placement.region).reduce(Region::union)
+    }
+
+    /// What the cache of decoded tiles knows a tile by.
+    pub(super) fn name(&self, tile: &PlannedTile) -> TileName {
+        TileName { directory: self.level.directory, number: tile.number, format: self.format }
+    }
+
+    /// Whether each patch is made of tiles alone, and shows no background.
+    pub(super) fn covered(&self) -> Vec<bool> {
+        let mut areas = vec![0u64; self.patches];
+        for tile in self.tiles.iter().filter(|tile| tile.bytes().is_some()) {
+            for Placement { patch, region, .. } in self.placements(tile) {
+                areas[*patch] += u64::from(region.width) * u64::from(region.height);
+            }
+        }
+        let area = u64::from(self.width) * u64::from(self.height);
+        areas.into_iter().map(|covered| covered == area).collect()
     }
 
     /// Pixels of the tiles that are decoded.

@@ -11,6 +11,8 @@ mod request;
 mod resample;
 mod scale;
 mod square;
+mod tile;
+mod tile_cache;
 
 pub use fetch::Fetched;
 pub(crate) use laid::Layout;
@@ -21,3 +23,5 @@ pub(crate) use region::{read as read_region, read_one};
 pub use request::{Background, PatchRequest, Patches};
 pub(crate) use scale::downsample;
 pub use scale::{Downsample, Scale};
+pub use tile_cache::TileCache;
+pub(crate) use tile_cache::{Held, SlideTiles};

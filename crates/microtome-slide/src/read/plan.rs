@@ -8,10 +8,11 @@ use super::{
     request::{Background, PatchRequest},
     resample::{Resampler, Span},
     scale::Sampling,
+    tile_cache::TileName,
 };
 use crate::{
-    Error, Slide,
-    codec::PixelFormat,
+    Error, GAP_SCAN_BYTES, Slide,
+    codec::{PixelFormat, Region},
     formats::Level,
     range::{LONGEST_RANGE_BYTES, merge},
 };
@@ -29,6 +30,8 @@ pub struct ReadPlan {
     height: u32,
     patches: usize,
     gap_bytes: u64,
+    /// Whether what lies around the patches is wanted next.
+    scan: bool,
     ranges: Vec<Range<u64>>,
     parts: Vec<Part>,
     /// Makes patches of what the parts show; without it, that is the patches.
@@ -75,8 +78,14 @@ impl ReadPlan {
     }
 
     /// Where the tiles lie in the blob, those that fill holes too; each tile once.
-    pub(crate) fn wanted(&self) -> Vec<Range<u64>> {
-        let mut wanted: Vec<Range<u64>> = self.parts.iter().flat_map(|part| part.laid.wanted()).collect();
+    fn wanted(&self) -> Vec<Range<u64>> {
+        self.wanted_but(|_, _| false)
+    }
+
+    /// As `wanted`, without the tiles that are here already.
+    pub(crate) fn wanted_but(&self, mut is_here: impl FnMut(TileName, Region) -> bool) -> Vec<Range<u64>> {
+        let mut wanted: Vec<Range<u64>> =
+            self.parts.iter().flat_map(|part| part.laid.wanted_but(&mut is_here)).collect();
         if self.parts.len() > 1 {
             wanted.sort_unstable_by_key(|range| (range.start, range.end));
             wanted.dedup();
@@ -96,6 +105,11 @@ impl ReadPlan {
 
     pub(super) fn format(&self) -> PixelFormat {
         self.format
+    }
+
+    /// Whether this is part of a scan: what lies around the patches is wanted next.
+    pub(super) fn is_scan(&self) -> bool {
+        self.scan
     }
 
     pub(super) fn parts(&self) -> &[Part] {
@@ -137,7 +151,8 @@ impl ReadPlan {
             width: layout.width,
             height: layout.height,
             patches: layout.origins.len(),
-            gap_bytes,
+            gap_bytes: slide.gap_bytes(gap_bytes),
+            scan: gap_bytes >= GAP_SCAN_BYTES,
             ranges: Vec::new(),
             parts: Vec::new(),
             resampler: None,

@@ -42,8 +42,8 @@ pub struct PatchRequest {
     /// Top-left corners (x, y) in level-0 pixels; may be negative or beyond the slide. They are divided by the downsample of
     /// the level that is read and truncated towards zero, as in [`crate::Mode::Nearest`].
     pub origins: Vec<(i64, i64)>,
-    /// Unwanted bytes that may be fetched to save a request; see [`crate::GAP_RANDOM_BYTES`] and
-    /// [`crate::GAP_SCAN_BYTES`].
+    /// Unwanted bytes that may be fetched to save a request; see [`crate::GAP_RANDOM_BYTES`]. [`crate::GAP_SCAN_BYTES`] or
+    /// more says that the patches are part of a scan: the tiles that they need are kept in the [`crate::TileCache`].
     pub gap_bytes: u64,
 }
 
@@ -55,6 +55,8 @@ pub struct Patches {
     pub pixels: Vec<u8>,
     /// Index and error of each patch that could not be read, ascending by index; at most one a patch.
     pub errors: Vec<(usize, PatchError)>,
+    /// Tiles that were decoded for them; the others were found in the [`crate::TileCache`].
+    pub tiles_decoded: u64,
 }
 
 /// RGB of RGBA pixels with straight alpha, laid on white.

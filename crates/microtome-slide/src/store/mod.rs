@@ -8,9 +8,11 @@ mod cache;
 mod cause;
 mod client;
 mod extents;
+mod file;
 mod google;
 mod local;
 mod object;
+mod remote;
 mod retry;
 mod s3;
 mod usage;
@@ -20,6 +22,7 @@ mod writer;
 use std::{
     collections::HashMap,
     fmt,
+    path::Path as FilePath,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -27,7 +30,7 @@ use object_store::{ObjectStore, path::Path};
 
 use self::client::Variables;
 use crate::{
-    Error, SlideUrl,
+    Error, SlideUrl, TileCache,
     url::{Cloud, Location},
 };
 
@@ -43,6 +46,7 @@ pub use writer::ObjectWriter;
 pub struct Stores {
     inner: Arc<Inner>,
     cache: Option<RangeCache>,
+    tiles: Option<TileCache>,
 }
 
 struct Inner {
@@ -90,7 +94,7 @@ impl Stores {
     }
 
     fn new(fixed: Option<Arc<dyn ObjectStore>>, variables: Variables) -> Self {
-        Self { inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }), cache: None }
+        Self { inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }), cache: None, tiles: None }
     }
 
     /// The same stores, whose slides share the cache that they have, or else `cache`.
@@ -99,8 +103,27 @@ impl Stores {
         self
     }
 
+    /// The same stores, whose slides share the cache of decoded tiles that they have, or else `tiles`. Without one nothing
+    /// that was decoded is kept.
+    pub fn caching_tiles(mut self, tiles: TileCache) -> Self {
+        self.tiles.get_or_insert(tiles);
+        self
+    }
+
+    pub(crate) fn tiles(&self) -> Option<&TileCache> {
+        self.tiles.as_ref()
+    }
+
     pub(crate) fn cache(&self) -> Option<&RangeCache> {
         self.cache.as_ref()
+    }
+
+    /// The path of a local file, which is read without a client.
+    fn file<'a>(&self, url: &'a SlideUrl) -> Option<&'a FilePath> {
+        match url.location() {
+            Location::Local { path } if self.inner.fixed.is_none() => Some(path),
+            _ => None,
+        }
     }
 
     /// The client and the path in it that a URL names.

@@ -57,7 +57,7 @@ pub fn request(level: u32, size: (u32, u32), origins: &[(i64, i64)]) -> PatchReq
 
 /// Reads patches that must all be there.
 pub async fn read(slide: &Slide, level: u32, size: (u32, u32), origins: &[(i64, i64)]) -> Vec<u8> {
-    let Patches { pixels, errors } = slide.read_patches(&request(level, size, origins)).await.unwrap();
+    let Patches { pixels, errors, .. } = slide.read_patches(&request(level, size, origins)).await.unwrap();
     assert_eq!(errors, []);
     pixels
 }

@@ -1,0 +1,208 @@
+//! Decoding of one tile after the other, each once.
+//!
+//! A tile that one patch needs is decoded into that patch's buffer; one that several need is decoded as far as any of them
+//! needs it, and copied. A tile that a scan will need again is decoded whole, into the cache.
+
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use super::{
+    fetch::Fetched,
+    laid::{Laid, Placement, PlannedTile},
+    tile_cache::{Pixels, SlideTiles},
+};
+use crate::{
+    Fault,
+    codec::{EncodedTile, Region, Scratch, Target},
+    formats::Level,
+};
+
+/// What the decoding of laid patches works with.
+pub(super) struct Decoder<'a> {
+    laid: &'a Laid,
+    fetched: &'a Fetched,
+    buffers: Buffers,
+    /// Where tiles are kept.
+    cache: Option<&'a SlideTiles>,
+    decoded: u64,
+}
+
+/// What a thread keeps from plan to plan: new buffers for each would cost page faults, some tenth of the decoding.
+#[derive(Default)]
+struct Buffers {
+    scratch: Scratch,
+    /// Pixels of a tile that several patches share.
+    shared: Vec<u8>,
+}
+
+/// Largest buffers kept: some tiles of 512 pixels.
+const KEPT_BYTES: usize = 4 << 20;
+
+thread_local! {
+    static BUFFERS: Cell<Buffers> = Cell::default();
+}
+
+impl<'a> Decoder<'a> {
+    /// Keeps tiles that will be needed again if the patches are part of a scan.
+    pub(super) fn new(laid: &'a Laid, fetched: &'a Fetched, scan: bool) -> Self {
+        let cache = laid.slide().tiles().filter(|_| scan);
+        Self { laid, fetched, buffers: BUFFERS.take(), cache, decoded: 0 }
+    }
+
+    /// How many tiles were decoded.
+    pub(super) fn finish(self) -> u64 {
+        if self.buffers.scratch.bytes() + self.buffers.shared.capacity() <= KEPT_BYTES {
+            BUFFERS.set(self.buffers);
+        }
+        self.decoded
+    }
+
+    /// Puts the pieces of one tile into their patches.
+    pub(super) fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
+        let placements = self.laid.placements(tile);
+        let Some(region) = self.laid.region(tile) else { return Ok(()) };
+        if let Some(held) = self.fetched.decoded(self.laid.name(tile)) {
+            self.scatter((&held.pixels, held.region), placements, pixels);
+            return Ok(());
+        }
+        let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
+        if let Some(kept) = self.kept(tile, region)
+            && self.place_kept((tile, bytes), region, kept, pixels)?
+        {
+            return Ok(());
+        }
+        match placements {
+            [only] => self.decode(tile, bytes, target(self.laid, only, pixels)),
+            several => self.place_shared((tile, bytes), region, several, pixels),
+        }
+    }
+
+    /// The part of a tile that others will need, of which the patches need `region`: scans go from top to bottom, so that
+    /// whole rows are done with once they are placed. Where patches overlap, all may be needed again.
+    fn kept(&self, tile: &PlannedTile, region: Region) -> Option<Region> {
+        self.cache?;
+        let shown = self.laid.level().shown(tile.number);
+        let area = |region: Region| u64::from(region.width) * u64::from(region.height);
+        let placed: u64 = self.laid.placements(tile).iter().map(|placement| area(placement.region)).sum();
+        if placed != area(region) || region.width != shown.width {
+            return Some(shown);
+        }
+        let rest = Region { y: region.bottom(), height: shown.height - region.bottom(), ..shown };
+        Some(rest).filter(|rest| rest.height > 0)
+    }
+
+    /// Decodes a whole tile, places it, and keeps a part of it; or places what another thread has kept. False if it cannot
+    /// be kept, or if what was kept is not what is needed.
+    fn place_kept(
+        &mut self,
+        (tile, bytes): (&PlannedTile, &[u8]),
+        region: Region,
+        kept: Region,
+        pixels: &mut [u8],
+    ) -> Result<bool, Fault> {
+        let Some(cache) = self.cache else { return Ok(false) };
+        let stride = kept.width as usize * self.laid.format().bytes();
+        let size = stride * kept.height as usize;
+        let Some(cell) = cache.claim(self.laid.name(tile), size as u64) else { return Ok(false) };
+        let placements = self.laid.placements(tile);
+        let mut placed = false;
+        let held = cell.get_or_init(|| {
+            let mut buffer = cache.buffer(size);
+            if kept.holds(region) {
+                let format = self.laid.format();
+                self.decode(tile, bytes, Target { region: kept, pixels: &mut buffer, stride, format })?;
+            } else {
+                // By way of memory that the processor has at hand.
+                let all = region.union(kept);
+                self.shared((tile, bytes), all, |this, shared| {
+                    this.scatter((shared, all), placements, pixels);
+                    let from = (kept.y - all.y) as usize * stride;
+                    buffer.copy_from_slice(&shared[from..from + size]);
+                })?;
+                placed = true;
+            }
+            Ok(Arc::new(Pixels { region: kept, pixels: buffer }))
+        });
+        let held = held.as_ref().map_err(Fault::clone)?;
+        if !placed && held.region.holds(region) {
+            self.scatter((&held.pixels, held.region), placements, pixels);
+            placed = true;
+        }
+        Ok(placed)
+    }
+
+    /// Decodes the part of a tile that several patches share, and copies it.
+    fn place_shared(
+        &mut self,
+        tile: (&PlannedTile, &[u8]),
+        region: Region,
+        placements: &[Placement],
+        pixels: &mut [u8],
+    ) -> Result<(), Fault> {
+        self.shared(tile, region, |this, shared| this.scatter((shared, region), placements, pixels))
+    }
+
+    /// Decodes a region of a tile into the thread's own memory, for `use_pixels`.
+    fn shared(
+        &mut self,
+        (tile, bytes): (&PlannedTile, &[u8]),
+        region: Region,
+        use_pixels: impl FnOnce(&Self, &[u8]),
+    ) -> Result<(), Fault> {
+        let format = self.laid.format();
+        let stride = region.width as usize * format.bytes();
+        let mut shared = std::mem::take(&mut self.buffers.shared);
+        shared.resize(stride * region.height as usize, 0);
+        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride, format });
+        if outcome.is_ok() {
+            use_pixels(self, &shared);
+        }
+        self.buffers.shared = shared;
+        outcome
+    }
+
+    /// Copies the pieces of a tile out of a region of it that holds them all.
+    fn scatter(&self, (source, region): (&[u8], Region), placements: &[Placement], pixels: &mut [u8]) {
+        let bytes = self.laid.format().bytes();
+        let stride = region.width as usize * bytes;
+        for placement in placements {
+            let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
+            let (left, length) = (left as usize * bytes, placement.region.width as usize * bytes);
+            let rows = source.chunks_exact(stride).skip(top as usize);
+            for (to, from) in target(self.laid, placement, pixels).rows().zip(rows) {
+                to.copy_from_slice(&from[left..left + length]);
+            }
+        }
+    }
+
+    fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
+        let level = self.laid.level();
+        let Level { codec, tables, directory, .. } = level;
+        let scans = self.laid.slide().limits().scans;
+        let encoded = EncodedTile { bytes, tables, layout: level.layout_of(tile.number), scans };
+        let scratch = &mut self.buffers.scratch;
+        self.decoded += 1;
+        // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
+        // and the target may be half written; both are overwritten or discarded.
+        let outcome = catch_unwind(AssertUnwindSafe(|| codec.decode(encoded, target, scratch)));
+        let fault = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Fault::from(error),
+            Err(_) => Fault::malformed("decoder gave up on the tile"),
+        };
+        let fault = fault.in_directory(*directory).in_tile(tile.number);
+        Err(tile.bytes().map_or(fault.clone(), |bytes| fault.at(bytes.start)))
+    }
+}
+
+/// The part of its patch that a placement fills.
+pub(super) fn target<'a>(laid: &Laid, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
+    let stride = laid.stride();
+    let format = laid.format();
+    let left = placement.x as usize * format.bytes();
+    let start = placement.patch * laid.patch_bytes() + placement.y as usize * stride + left;
+    Target { region: placement.region, pixels: &mut pixels[start..], stride, format }
+}

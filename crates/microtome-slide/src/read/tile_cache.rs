@@ -1,0 +1,142 @@
+//! A cache of decoded tiles, so that a scan decodes each tile once although neighbouring patches, rows and leases share it.
+//!
+//! A tile takes about 20 times the bytes that it has in the blob, so only scans put tiles in: a tile of which a scan needs a
+//! part is needed again within two rows of tiles, one of a random read hardly ever. Every read takes out what is there.
+//! Tiles count from the moment they are asked for. A tile that two threads want is decoded by one of them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use crate::{
+    Fault, SlideUrl,
+    codec::{PixelFormat, Region},
+    lru::Lru,
+};
+
+/// Decoded tiles, the least recently used dropped first. Cheap to clone; clones share what is held.
+///
+/// A scan in rows needs room for two rows of tiles: `2 · tiles across · tile width · tile height · 3` bytes.
+#[derive(Clone)]
+pub struct TileCache {
+    limit_bytes: u64,
+    tiles: Arc<Mutex<Lru<TileKey, Cell>>>,
+    /// The memory of a tile that was dropped: fresh memory costs a fault for every page.
+    spare: Arc<Mutex<Vec<u8>>>,
+}
+
+/// One tile of one version of a blob, as RGB or RGBA.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct TileKey {
+    /// URL and ETag.
+    blob: Arc<(SlideUrl, String)>,
+    tile: TileName,
+}
+
+/// A tile of a slide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TileName {
+    /// The level's TIFF directory.
+    pub(crate) directory: u32,
+    pub(crate) number: u64,
+    pub(crate) format: PixelFormat,
+}
+
+/// The part of a cache that holds one version of one slide.
+#[derive(Debug, Clone)]
+pub(crate) struct SlideTiles {
+    cache: TileCache,
+    blob: Arc<(SlideUrl, String)>,
+}
+
+/// Decoded tiles that a read has taken out of the cache, which may drop them meanwhile.
+pub(crate) type Held = HashMap<TileName, Arc<Pixels>>;
+
+/// Decoded pixels of a region of a tile, rows without gaps.
+#[derive(Debug)]
+pub(crate) struct Pixels {
+    pub(super) region: Region,
+    pub(super) pixels: Vec<u8>,
+}
+
+/// A tile that is decoded, or is being decoded, or is to be by the first who needs it.
+pub(super) type Cell = Arc<OnceLock<Result<Arc<Pixels>, Fault>>>;
+
+impl TileCache {
+    /// A cache of at most so many bytes of pixels.
+    pub fn new(limit_bytes: u64) -> Self {
+        Self { limit_bytes, tiles: Arc::new(Mutex::new(Lru::new(limit_bytes))), spare: Arc::default() }
+    }
+
+    /// Bytes of pixels that are held or on their way.
+    pub fn bytes(&self) -> u64 {
+        self.lock().bytes()
+    }
+
+    /// The pixels of a region of a tile, and perhaps more of it, if they are there.
+    fn get(&self, key: &TileKey, region: Region) -> Option<Arc<Pixels>> {
+        let cell = self.lock().get(key)?;
+        cell.get()?.clone().ok().filter(|found| found.region.holds(region))
+    }
+
+    /// Where the pixels of a tile are or will be; others find it from now on. `None` if they are more than may be held.
+    fn claim(&self, key: TileKey, bytes: u64) -> Option<Cell> {
+        if bytes > self.limit_bytes {
+            return None;
+        }
+        let mut tiles = self.lock();
+        if let Some(found) = tiles.get(&key) {
+            return Some(found);
+        }
+        let cell = Cell::default();
+        let dropped = tiles.insert(key, cell.clone(), bytes);
+        drop(tiles);
+        // Only if nobody reads it any more.
+        let pixels = dropped.and_then(Arc::into_inner).and_then(OnceLock::into_inner).and_then(Result::ok);
+        if let Some(pixels) = pixels.and_then(Arc::into_inner) {
+            *self.lock_spare() = pixels.pixels;
+        }
+        Some(cell)
+    }
+
+    /// Room for so many bytes, of whatever they held before.
+    fn buffer(&self, bytes: usize) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut *self.lock_spare());
+        buffer.resize(bytes, 0);
+        buffer
+    }
+
+    fn lock_spare(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lru<TileKey, Cell>> {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SlideTiles {
+    pub(crate) fn new(cache: TileCache, url: &SlideUrl, etag: &str) -> Self {
+        Self { cache, blob: Arc::new((url.clone(), etag.to_owned())) }
+    }
+
+    pub(crate) fn get(&self, tile: TileName, region: Region) -> Option<Arc<Pixels>> {
+        self.cache.get(&TileKey { blob: self.blob.clone(), tile }, region)
+    }
+
+    pub(super) fn buffer(&self, bytes: usize) -> Vec<u8> {
+        self.cache.buffer(bytes)
+    }
+
+    pub(super) fn claim(&self, tile: TileName, bytes: u64) -> Option<Cell> {
+        self.cache.claim(TileKey { blob: self.blob.clone(), tile }, bytes)
+    }
+}
+
+impl fmt::Debug for TileCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TileCache({} of {} bytes)", self.bytes(), self.limit_bytes)
+    }
+}
