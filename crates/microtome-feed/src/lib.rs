@@ -17,6 +17,7 @@ pub mod handoff;
 pub mod head;
 pub mod job;
 pub mod memory;
+pub mod metrics;
 pub mod saved;
 pub mod sink;
 pub mod tls;
