@@ -17,6 +17,7 @@ pub mod handoff;
 pub mod head;
 pub mod job;
 pub mod memory;
+pub mod metrics;
 pub mod overview;
 pub mod saved;
 pub mod selection_cache;

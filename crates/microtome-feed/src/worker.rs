@@ -10,6 +10,7 @@ mod session;
 mod slides;
 mod stop;
 mod tissue;
+mod totals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,10 @@ use tonic::transport::Channel;
 
 pub use session::{Ended, SessionError};
 pub use stop::Stop;
+pub use totals::Totals;
 
 use slides::Slides;
+use totals::Counters;
 
 /// The first pause before dialling again; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,6 +42,7 @@ pub struct Worker {
     slides: Arc<Slides>,
     decoders: Arc<Semaphore>,
     slots: u32,
+    counters: Arc<Counters>,
 }
 
 impl Worker {
@@ -47,10 +51,16 @@ impl Worker {
         Self {
             slides: Arc::new(Slides::new(stores.caching(RangeCache::new(CACHE_BYTES)))),
             limits: Limits::default(),
+            counters: Arc::default(),
             decoders: Arc::new(Semaphore::new(threads)),
             // While one lease of a thread is decoded, the next is fetched.
             slots: u32::try_from(threads * 2).unwrap_or(u32::MAX),
         }
+    }
+
+    /// What it has done so far, on all its streams.
+    pub fn totals(&self) -> Totals {
+        self.counters.totals()
     }
 
     /// Serves one stream after another until the head says that no more work will come, or this worker is told to stop.

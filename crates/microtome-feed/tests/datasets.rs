@@ -211,7 +211,7 @@ async fn by_slide_gives_one_slide_after_another() {
 async fn a_heads_datasets_share_the_workers_and_not_their_streams() {
     let mut val = dataset();
     (val["name"], val["sampling"], val["epochs"]) = (json!("val"), json!({"grid": {"stride": 224}}), json!(1));
-    let job = job_of(json!([dataset(), val])).unwrap();
+    let job = job_of(&json!([dataset(), val])).unwrap();
     let sources = job.sources(&Stores::from_env()).await.unwrap();
     let orders = sources.into_iter().map(|source| Order { source, mode: STREAM }).collect();
     let (head, mut feeds) = head::start(orders, BUDGET).unwrap();
@@ -222,7 +222,7 @@ async fn a_heads_datasets_share_the_workers_and_not_their_streams() {
     assert_eq!((train.patches.len(), val.patches.len()), (300, 9 * 13));
     assert_eq!(train.digest, stream(&support::job(|_| ()), 1).await.unwrap().digest, "as if it were alone");
     assert_eq!(head.stats().patches, 417);
-    let same = job_of(json!([dataset(), dataset()])).unwrap_err();
+    let same = job_of(&json!([dataset(), dataset()])).unwrap_err();
     assert_eq!(same, "spec.datasets[1].name: \"train\" is the name of another dataset");
 }
 

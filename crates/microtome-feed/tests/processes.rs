@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -74,6 +74,7 @@ spec:
             // Little more than the least, so that leases are out until the end.
             .args(["--memory", "64Mi", "--listen", &format!("127.0.0.1:{}", self.port), "--"])
             .args(program)
+            .env("MICROTOME_METRICS", "127.0.0.1:0")
             .stdout(Stdio::piped())
             .stderr(File::create(self.directory.path().join("head.log")).unwrap())
             .spawn()
@@ -160,6 +161,28 @@ fn a_worker_that_is_told_to_end_loses_nothing_and_leaves_nothing_to_a_deadline()
         assert_eq!(stage.logged("worker left")[0]["requeued"], 0, "what it had was finished or returned");
         assert_eq!(stage.logged("leases hung and went out again").len(), 0);
     }
+}
+
+#[test]
+fn a_head_tells_its_metrics_while_it_feeds() {
+    let stage = Stage::new(200);
+    let (mut head, mut output) = stage.head(&["python3", &program(), "0", "0.05"]);
+    let _worker = stage.worker();
+    output.read_line(&mut String::new()).unwrap();
+    let address = stage.logged("metrics are served")[0]["address"].as_str().unwrap().to_owned();
+    let ask = |path: &str| {
+        let mut connection = TcpStream::connect(&address).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("/healthz").starts_with("HTTP/1.1 200 "));
+    let metrics = ask("/metrics");
+    assert!(metrics.contains("\nmicrotome_head_workers 1.0\n"), "{metrics}");
+    assert!(metrics.contains("\nmicrotome_head_slides{state=\"ok\"} 1.0\n"), "{metrics}");
+    assert!(!metrics.contains("CMU"), "no slide is named");
+    assert!(head.0.wait().unwrap().success());
 }
 
 #[test]

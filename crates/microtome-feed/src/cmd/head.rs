@@ -22,7 +22,7 @@ use crate::engine;
 use crate::handoff::{HandedOff, Handoff};
 use crate::head::{self, Feed, Head, Mode, Order};
 use crate::job::Job;
-use crate::tls;
+use crate::{metrics, tls};
 use program::{Ended, Program};
 
 /// How long a program may go on after its feed failed, to save what it has.
@@ -55,6 +55,9 @@ pub(super) struct Args {
     /// Which attempt of the job this is.
     #[arg(long, env = mount::ATTEMPT_VARIABLE, value_name = "K", default_value_t = 1)]
     attempt: i32,
+    /// Where `/metrics` and `/healthz` are served [default: nowhere].
+    #[arg(long, env = "MICROTOME_METRICS", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// Patches held in memory at most, say 512Mi or 4Gi.
     #[arg(long, env = mount::MEMORY_VARIABLE, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     memory: u64,
@@ -81,6 +84,11 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     let tls = args.tls.as_deref().map(tls::server).transpose()?;
     let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
     tracing::info!(%address, datasets = job.recipes.len(), "head listens");
+    if let Some(address) = args.metrics {
+        let head = head.clone();
+        let address = metrics::serve(address, move || metrics::head(&head.stats())).await?;
+        tracing::info!(%address, "metrics are served");
+    }
     let control = report(args, &head)?;
 
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;

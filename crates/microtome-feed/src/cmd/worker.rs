@@ -1,5 +1,6 @@
 //! `microtome worker`: cuts patches for a head until that is done or this process is told to stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::interrupt::Interrupt;
 use super::local::cores;
 use crate::worker::{Stop, Worker};
-use crate::{engine, tls};
+use crate::{engine, metrics, tls};
 
 /// Spot machines give 30 s, of which ending takes some.
 const GRACE_SECONDS: u64 = 20;
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Threads that decode [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Where `/metrics` and `/healthz` are served [default: nowhere].
+    #[arg(long, env = "MICROTOME_METRICS", value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
     /// Told to stop (SIGTERM), how long it may go on with the patches that it has begun; the rest goes back to the head.
     #[arg(long, env = "MICROTOME_GRACE", value_name = "SECONDS", default_value_t = GRACE_SECONDS, value_parser = clap::value_parser!(u64).range(..=86_400))]
     grace: u64,
@@ -39,6 +43,11 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let tls = args.tls.as_deref().map(tls::client).transpose()?;
     let channel = engine::dial(&args.head, tls)?;
     let worker = Worker::new(Stores::from_env(), args.threads.map_or_else(cores, usize::from));
+    if let Some(address) = args.metrics {
+        let worker = worker.clone();
+        let address = metrics::serve(address, move || metrics::worker(&worker.totals())).await?;
+        tracing::info!(%address, "metrics are served");
+    }
     let mut interrupt = Interrupt::watch()?;
     let (tell, told) = watch::channel(false);
     let working = worker.run(channel, Stop::when(told, Duration::from_secs(args.grace)));

@@ -85,6 +85,7 @@ impl Worker {
 
     async fn take(self, lease: Lease, outbox: Outbox) -> u64 {
         let (number, attempt) = (lease.lease, lease.attempt);
+        let patches = if let Some(Work::Cut(cut)) = &lease.work { cut.x.len() } else { 0 };
         let outcome = match lease.work {
             Some(Work::Select(work)) => {
                 select::select(&self, (number, attempt), work, &outbox).await.map(Message::Selected)
@@ -95,6 +96,7 @@ impl Worker {
         let message = outcome.unwrap_or_else(|Refusal { category, reason }| {
             Message::Failed(Failed { lease: number, attempt, category, reason })
         });
+        self.counters.count(patches, &message);
         // The stream may be gone; then so is the lease.
         let _ = outbox.send(WorkerMessage { message: Some(message) }).await;
         number
@@ -153,7 +155,9 @@ impl Leases {
     }
 
     async fn give_back(&self, lease: u64, attempt: u32) {
-        self.tell(Message::Returned(Returned { lease, attempt })).await;
+        let message = Message::Returned(Returned { lease, attempt });
+        self.worker.counters.count(0, &message);
+        self.tell(message).await;
     }
 
     async fn tell(&self, message: Message) {

@@ -28,10 +28,10 @@ pub fn dataset() -> Value {
 pub fn job(change: impl FnOnce(&mut Value)) -> Job {
     let mut dataset = dataset();
     change(&mut dataset);
-    job_of(json!([dataset])).unwrap()
+    job_of(&json!([dataset])).unwrap()
 }
 
-pub fn job_of(datasets: Value) -> Result<Job, String> {
+pub fn job_of(datasets: &Value) -> Result<Job, String> {
     let object = json!({
         "apiVersion": "microtome.dev/v1alpha1", "kind": "PatchJob", "metadata": {"name": "test"},
         "spec": {
