@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hyper_util::rt::TokioIo;
-use microtome_slide::{RangeCache, Stores};
+use microtome_slide::Stores;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinSet;
@@ -73,7 +73,7 @@ pub fn embed(head: &Head, stores: &Stores, workers: usize) -> Result<Engine, Eng
     let serving = wire::server().add_service(head.service()).serve_with_incoming(UnixListenerStream::new(listener));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { ended(serving.await) });
-    let stores = stores.clone().caching(RangeCache::new(worker::CACHE_BYTES));
+    let stores = worker::caching(stores.clone());
     for _ in 0..workers {
         let (worker, channel) = (Worker::new(stores.clone(), 1), local_channel(path.clone()));
         tasks.spawn(async move { worker.run(channel, Stop::never()).await });

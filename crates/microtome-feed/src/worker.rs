@@ -15,7 +15,7 @@ mod totals;
 use std::sync::Arc;
 use std::time::Duration;
 
-use microtome_slide::{Limits, RangeCache, Stores};
+use microtome_slide::{Limits, RangeCache, Stores, TileCache};
 use tokio::sync::Semaphore;
 use tonic::transport::Channel;
 
@@ -33,7 +33,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Compressed bytes kept for leases to come, counted in the worker's memory: some 6,500 tiles of 10 KB, which is a band of
 /// tile rows over the widest slides, so that a lease finds what its neighbour has fetched.
-pub(crate) const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// Decoded pixels kept for leases to come of a scan: what is still needed of a row of tiles over a slide 80,000 px wide.
+const TILE_CACHE_BYTES: u64 = 64 << 20;
+
+/// The stores with the caches that workers of one process share.
+pub(crate) fn caching(stores: Stores) -> Stores {
+    stores.caching(RangeCache::new(CACHE_BYTES)).caching_tiles(TileCache::new(TILE_CACHE_BYTES))
+}
 
 /// What a worker keeps between leases and streams.
 #[derive(Clone, Debug)]
@@ -46,10 +54,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that decodes on `threads` threads. It uses the cache of `stores`; without one it has [`CACHE_BYTES`].
+    /// A worker that decodes on `threads` threads. It uses the caches of `stores`; without them it has its own.
     pub fn new(stores: Stores, threads: usize) -> Self {
         Self {
-            slides: Arc::new(Slides::new(stores.caching(RangeCache::new(CACHE_BYTES)))),
+            slides: Arc::new(Slides::new(caching(stores))),
             limits: Limits::default(),
             counters: Arc::default(),
             decoders: Arc::new(Semaphore::new(threads)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::{Checkpoint, Cursor};
-use microtome_plan::dataset::{OnError, Recipe, ViewRule};
+use microtome_plan::dataset::{OnError, Order, Recipe, ViewRule};
 use microtome_plan::desk::asked::{Asked, Spec};
 use microtome_plan::desk::planned::Planned;
 use microtome_plan::desk::{Delivery, Desk, Producer, Task};
@@ -35,6 +35,8 @@ const FINAL: [&str; 4] = ["Changed", "Denied", "NoMpp", "NotFound"];
 pub(super) struct Streaming<S> {
     views: Arc<[ViewRule]>,
     on_error: OnError,
+    /// Whether leases go through the slides in order.
+    scan: bool,
     selection: Arc<Selection>,
     /// The version of each slide's blob that is read: the selection's, or the first that a worker met.
     etags: Vec<Option<String>>,
@@ -89,6 +91,7 @@ impl<S: Producer> Streaming<S> {
         Self {
             views: recipe.views.clone().into(),
             on_error: recipe.on_error,
+            scan: matches!(recipe.order, Order::BySlide | Order::Sequential),
             etags: selection.slides.iter().map(|slide| slide.etag.clone()).collect(),
             selection,
             steps: 0,
@@ -106,6 +109,7 @@ impl<S: Producer> Streaming<S> {
             url: entry.url.clone(),
             etag: self.etags[slide].clone().unwrap_or_default(),
             views: self.views.iter().map(|rule| view::to_wire(rule, entry.mpp)).collect(),
+            scan: self.scan,
             x: task.work.places.iter().map(|place| place.at.x).collect(),
             y: task.work.places.iter().map(|place| place.at.y).collect(),
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use microtome_slide::{Downsample, Fetched, GAP_RANDOM_BYTES, PatchRequest, ReadPlan, Scale, Slide, SlideUrl, Usage};
+use microtome_slide::{
+    Downsample, Fetched, GAP_RANDOM_BYTES, GAP_SCAN_BYTES, PatchRequest, ReadPlan, Scale, Slide, SlideUrl, Usage,
+};
 
 use super::Worker;
 use super::lease::{Outbox, Refusal};
@@ -26,6 +28,8 @@ struct Cut {
     pixels: Vec<u8>,
     crc32: Vec<u32>,
     bad: Vec<BadPatch>,
+    /// Tiles that were decoded.
+    tiles: u64,
     decode: Duration,
 }
 
@@ -41,7 +45,6 @@ pub(super) async fn cut(
     let began = Instant::now();
     let (slide, opened) = worker.slides.get(&url, &worker.limits, etag).await?;
     let (pictures, usage) = fetch(&slide, work).await?;
-    let tiles = pictures.iter().map(|picture| picture.plan.tiles().count() as u64).sum();
     let usage = opened + usage;
     let storage = began.elapsed();
     // The permit goes with the decoding: so many decode, the others fetch.
@@ -60,7 +63,7 @@ pub(super) async fn cut(
         decode_us: cut.decode.as_micros() as u64,
         requests: usage.requests,
         bytes: usage.bytes,
-        tiles,
+        tiles: cut.tiles,
     };
     let bad = cut.bad.clone();
     send(lease, cut, outbox).await?;
@@ -79,7 +82,7 @@ async fn fetch(slide: &Slide, work: &CutPatches) -> Result<(Vec<Picture>, Usage)
         let this = (view.size, slide.downsample(scale)?);
         let (x, y) = view::offset(*first.get_or_insert(this), this);
         let origins = places.iter().map(|(left, top)| (left + x, top + y)).collect();
-        let plan = slide.plan(&request(scale, view.size, origins))?;
+        let plan = slide.plan(&request(work, scale, view.size, origins))?;
         let fetched = slide.fetch(&plan).await?;
         usage = usage + fetched.usage();
         pictures.push(Picture { plan, fetched, bytes: view.size as usize * view.size as usize * 3 });
@@ -87,17 +90,19 @@ async fn fetch(slide: &Slide, work: &CutPatches) -> Result<(Vec<Picture>, Usage)
     Ok((pictures, usage))
 }
 
-fn request(scale: Scale, size: u32, origins: Vec<(i64, i64)>) -> PatchRequest {
-    PatchRequest { scale, width: size, height: size, origins, gap_bytes: GAP_RANDOM_BYTES }
+fn request(work: &CutPatches, scale: Scale, size: u32, origins: Vec<(i64, i64)>) -> PatchRequest {
+    let gap_bytes = if work.scan { GAP_SCAN_BYTES } else { GAP_RANDOM_BYTES };
+    PatchRequest { scale, width: size, height: size, origins, gap_bytes }
 }
 
 fn decode(pictures: Vec<Picture>) -> Cut {
     let began = Instant::now();
-    let mut bad = Vec::new();
+    let (mut bad, mut tiles) = (Vec::new(), 0);
     let patch_bytes: usize = pictures.iter().map(|picture| picture.bytes).sum();
     let mut views: Vec<(Vec<u8>, usize)> = Vec::with_capacity(pictures.len());
     for Picture { plan, fetched, bytes } in pictures {
         let patches = fetched.decode(&plan);
+        tiles += patches.tiles_decoded;
         bad.extend(patches.errors.iter().map(|(patch, error)| BadPatch {
             patch: *patch as u32,
             category: error.category().to_owned(),
@@ -110,7 +115,7 @@ fn decode(pictures: Vec<Picture>) -> Cut {
     bad.dedup_by_key(|bad| bad.patch);
     let pixels = by_patch(views);
     let crc32 = pixels.chunks_exact(patch_bytes.max(1)).map(crc32fast::hash).collect();
-    Cut { pixels, crc32, bad, decode: began.elapsed() }
+    Cut { pixels, crc32, bad, tiles, decode: began.elapsed() }
 }
 
 /// From all patches of a view, view after view, to all views of a patch, patch after patch.
