@@ -43,12 +43,20 @@ pub(crate) fn caching(stores: Stores) -> Stores {
     stores.caching(RangeCache::new(CACHE_BYTES)).caching_tiles(TileCache::new(TILE_CACHE_BYTES))
 }
 
+/// Leases that a thread has at once: one is decoded, the others are fetched. Eight random patches are some 16 requests, so
+/// four leases keep the 64 requests in flight that hide 30 ms; the rest covers what is waiting for a decoder.
+const LEASES_A_THREAD: usize = 8;
+/// Leases of a thread that are decoded or being decoded: while one is sent, the next is decoded.
+const DECODED_A_THREAD: usize = 2;
+
 /// What a worker keeps between leases and streams.
 #[derive(Clone, Debug)]
 pub struct Worker {
     limits: Limits,
     slides: Arc<Slides>,
     decoders: Arc<Semaphore>,
+    /// What is decoded and not sent yet takes room; so a slow head bounds memory.
+    room: Arc<Semaphore>,
     slots: u32,
     counters: Arc<Counters>,
 }
@@ -61,8 +69,8 @@ impl Worker {
             limits: Limits::default(),
             counters: Arc::default(),
             decoders: Arc::new(Semaphore::new(threads)),
-            // While one lease of a thread is decoded, the next is fetched.
-            slots: u32::try_from(threads * 2).unwrap_or(u32::MAX),
+            room: Arc::new(Semaphore::new(threads * DECODED_A_THREAD)),
+            slots: u32::try_from(threads * LEASES_A_THREAD).unwrap_or(u32::MAX),
         }
     }
 

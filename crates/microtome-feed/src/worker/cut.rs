@@ -49,6 +49,7 @@ pub(super) async fn cut(
     let storage = began.elapsed();
     // The permit goes with the decoding: so many decode, the others fetch.
     let queued = Instant::now();
+    let _room = worker.room.acquire().await;
     let permit = Arc::clone(&worker.decoders).acquire_owned().await;
     let queue = queued.elapsed();
     let cut = tokio::task::spawn_blocking(move || {

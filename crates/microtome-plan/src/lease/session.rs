@@ -31,13 +31,15 @@ impl Sessions {
         self.0.remove(&worker);
     }
 
-    /// Somebody with a free slot: first who has the slide open, then who has the most slots free, then the oldest.
+    /// Somebody with a free slot: first who is the least busy, to a quarter of its slots; then who has the slide open, then
+    /// who has the most slots free, then the oldest. So neighbours stay together while nobody else is idle.
     pub(super) fn pick(&self, slide: u32) -> Option<WorkerId> {
         self.0
             .iter()
             .filter(|(_, session)| session.busy < session.slots)
             .min_by_key(|(worker, session)| {
-                (session.slide != Some(slide), std::cmp::Reverse(session.slots - session.busy), **worker)
+                let quarter = session.busy.saturating_mul(4) / session.slots;
+                (quarter, session.slide != Some(slide), std::cmp::Reverse(session.slots - session.busy), **worker)
             })
             .map(|(worker, _)| *worker)
     }
