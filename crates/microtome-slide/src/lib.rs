@@ -10,10 +10,12 @@
 //! This crate may use object stores and image decoders; it must not know of Kubernetes, gRPC or datasets.
 
 mod associated;
+mod blocking;
 mod codec;
 mod error;
 mod fault;
 mod formats;
+mod index;
 mod info;
 mod limits;
 mod lru;
@@ -28,6 +30,7 @@ mod url;
 pub use associated::AssociatedImage;
 pub use error::{Error, PatchError};
 pub use fault::{Fault, FaultKind, Place};
+pub use index::IndexCache;
 pub use info::{LevelInfo, SlideInfo};
 pub use limits::Limits;
 pub use range::{Merged, merge};

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::{
     AssociatedImage, Background, Downsample, Error, Fault, Fetched, Limits, PatchRequest, Patches, ReadPlan,
     RegionRequest, Scale, SlideInfo, SlideUrl, Stores, Usage, associated,
-    formats::{self, Associated, Found, Level},
+    formats::{self, Level},
+    index::Index,
     quickhash,
     read::{self, Held, SlideTiles},
     store::{Blob, Ends},
@@ -25,16 +26,15 @@ pub struct Slide {
 
 struct Inner {
     blob: Blob,
-    info: SlideInfo,
-    levels: Vec<Arc<Level>>,
-    associated: Vec<Associated>,
+    index: Arc<Index>,
     limits: Limits,
     /// Its part of the cache of decoded tiles.
     tiles: Option<SlideTiles>,
 }
 
 impl Slide {
-    /// Opens the slide at `url`: both ends of the blob, then one range for each directory that lies elsewhere.
+    /// Opens the slide at `url`: both ends of the blob, then one range for each directory that lies elsewhere; or, if its
+    /// index is in the [`crate::IndexCache`] of the stores, one request for its ETag.
     ///
     /// # Errors
     /// What the store answers (`NotFound`, `Denied`, `Storage`, `Changed`), or what is wrong with the file (`NotASlide`,
@@ -43,7 +43,8 @@ impl Slide {
         Self::open_pinned(stores, url, limits, None).await
     }
 
-    /// As [`Slide::open`], but only the version of the blob that has this ETag.
+    /// As [`Slide::open`], but only the version of the blob that has this ETag. If its index is in the [`crate::IndexCache`] of the
+    /// stores, nothing is asked of them: whether the blob still has that ETag is seen by the first read.
     ///
     /// # Errors
     /// `Changed` if the blob has another ETag; else as [`Slide::open`].
@@ -53,18 +54,20 @@ impl Slide {
         limits: &Limits,
         etag: Option<&str>,
     ) -> Result<Self, Error> {
-        let (blob, ends) = Blob::open(stores, url, etag, END_BYTES).await?;
-        let tiff = walk(&blob, ends, Wanted::Tiles, limits).await?;
-        let Found { info, levels, associated } = formats::read(&tiff).map_err(|fault| Error::slide(url, fault))?;
-        let levels = levels.into_iter().map(Arc::new).collect();
+        let mut blob = Blob::unread(stores, url, etag)?;
+        let index = match known(stores, &mut blob, limits).await? {
+            Some(index) => index,
+            None => read_index(stores, &mut blob, limits).await?,
+        };
+        blob.assume(index.size);
         // Without an ETag nobody can tell whether what was read before is still what the blob holds.
         let tiles = stores.tiles().zip(blob.etag()).map(|(cache, etag)| SlideTiles::new(cache.clone(), url, etag));
-        Ok(Self { inner: Arc::new(Inner { blob, info, levels, associated, limits: limits.clone(), tiles }) })
+        Ok(Self { inner: Arc::new(Inner { blob, index, limits: limits.clone(), tiles }) })
     }
 
     /// Format, size, resolution, levels, properties.
     pub fn info(&self) -> &SlideInfo {
-        &self.inner.info
+        &self.inner.index.found.info
     }
 
     /// Where the slide lies.
@@ -146,7 +149,7 @@ impl Slide {
 
     /// Names of the associated images, which may show patient data: `thumbnail`, `label`, `macro`.
     pub fn associated_names(&self) -> impl Iterator<Item = &'static str> {
-        self.inner.associated.iter().map(|image| image.name)
+        self.inner.index.found.associated.iter().map(|image| image.name)
     }
 
     /// Reads an associated image. Nothing else reads one; their indexes are fetched here too.
@@ -154,7 +157,7 @@ impl Slide {
     /// # Errors
     /// `Request` for a name that the slide does not have; else as [`Slide::read_region`].
     pub async fn read_associated(&self, name: &str) -> Result<AssociatedImage, Error> {
-        let found = self.inner.associated.iter().find(|image| image.name == name);
+        let found = self.inner.index.found.associated.iter().find(|image| image.name == name);
         let missing = || Error::Request { url: self.url().clone(), what: format!("there is no image named {name:?}") };
         associated::read(self, found.ok_or_else(missing)?.directory).await
     }
@@ -185,7 +188,7 @@ impl Slide {
     }
 
     pub(crate) fn level(&self, level: u32) -> Option<&Arc<Level>> {
-        self.inner.levels.get(level as usize)
+        self.inner.index.found.levels.get(level as usize)
     }
 
     pub(crate) fn tiles(&self) -> Option<&SlideTiles> {
@@ -202,6 +205,28 @@ impl fmt::Debug for Slide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Slide({})", self.url().hash())
     }
+}
+
+/// The index of a blob from the cache, which must be of the version that is pinned or else of the one there is now.
+async fn known(stores: &Stores, blob: &mut Blob, limits: &Limits) -> Result<Option<Arc<Index>>, Error> {
+    let Some(indexes) = stores.indexes() else { return Ok(None) };
+    if indexes.may_know(blob.url()).await {
+        blob.look().await?;
+    }
+    let Some(etag) = blob.etag() else { return Ok(None) };
+    Ok(indexes.get(blob.url(), etag, limits).await)
+}
+
+/// Reads the index of a blob, and keeps it in the cache.
+async fn read_index(stores: &Stores, blob: &mut Blob, limits: &Limits) -> Result<Arc<Index>, Error> {
+    let ends = blob.open(END_BYTES).await?;
+    let tiff = walk(blob, ends, Wanted::Tiles, limits).await?;
+    let found = formats::read(&tiff).map_err(|fault| Error::slide(blob.url(), fault))?;
+    let index = Arc::new(Index { size: blob.size(), found });
+    if let Some((indexes, etag)) = stores.indexes().zip(blob.etag()) {
+        indexes.put(blob.url(), etag, &index).await;
+    }
+    Ok(index)
 }
 
 /// Feeds the walker until it is done, within the budgets of opening.

@@ -11,38 +11,9 @@ use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory};
 use support::{
     blob_path, blob_url, memory, open_bytes, open_in, request,
     store::Counting,
-    tiff::{CLASSIC, Kind, Level, Value, Writer, raw_level, raw_slide},
+    tiff::{CLASSIC, Kind, Writer, associated, large_aperio, raw_level, raw_slide},
 };
 use tokio::time::Instant;
-
-/// Bytes of one 240-px JPEG tile of an Aperio slide at quality 30.
-const TILE_BYTES: usize = 9_700;
-
-/// An Aperio layout of 156 MB: level 0 of 30,000 px, thumbnail, two more levels, label, macro. No test reads its tiles.
-fn large_aperio() -> Vec<u8> {
-    let mut writer = Writer::new(CLASSIC);
-    let level = |edge: u32| Level { compression: 7, ..raw_level((edge, edge), (240, 240)) };
-    let tile = |_| vec![0; TILE_BYTES];
-    level(30_000).write(&mut writer, false, tile);
-    associated(&mut writer, 80_000);
-    level(7_500).write(&mut writer, true, tile);
-    level(1_875).write(&mut writer, true, tile);
-    associated(&mut writer, 60_000);
-    associated(&mut writer, 200_000);
-    writer.out
-}
-
-/// An image in one strip of so many bytes.
-fn associated(writer: &mut Writer, bytes: usize) {
-    let at = writer.data(&vec![0; bytes]);
-    writer.directory(&[
-        (256, Value::Long(vec![1000])),
-        (257, Value::Long(vec![800])),
-        (259, Value::Short(vec![7])),
-        (273, Value::Long(vec![at as u32])),
-        (279, Value::Long(vec![bytes as u32])),
-    ]);
-}
 
 /// Opens the blob of a counting store; returns what it cost.
 async fn cost_to_open(store: &Arc<Counting>) -> (u64, Usage) {

@@ -2,8 +2,10 @@
 //!
 //! YCbCr to RGB is as JFIF defines it (ITU-R BT.601, full range).
 
+use serde::{Deserialize, Serialize};
+
 /// What the samples of a tile mean; from the TIFF directory, whatever the tile's own markers say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Color {
     /// 0 is black.
     Grey,

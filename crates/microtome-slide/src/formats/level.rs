@@ -22,25 +22,27 @@ pub(crate) struct Level {
     pub(crate) downsample: f64,
     pub(crate) layout: TileLayout,
     /// Whether the tiles are strips.
-    strips: bool,
+    pub(super) strips: bool,
     /// Tiles in a row.
     pub(crate) tiles_across: u64,
     pub(crate) codec: &'static dyn TileCodec,
     /// The codec's name.
     pub(crate) compression: &'static str,
+    /// TIFF's number of the compression.
+    pub(super) compression_code: u64,
     /// Number of the finer level that tiles which the file leaves out are made from; `None`: they are background.
     pub(crate) finer: Option<u32>,
     /// `JPEGTables`, or nothing.
     pub(crate) tables: Bytes,
-    tiles: TileIndex,
+    pub(super) tiles: TileIndex,
 }
 
 /// Where the tiles of a level lie: 12 bytes a tile.
 #[derive(Debug)]
-struct TileIndex {
-    offsets: Vec<u64>,
+pub(super) struct TileIndex {
+    pub(super) offsets: Vec<u64>,
     /// Counts beyond `u32` are kept as its maximum, which no limit allows.
-    counts: Vec<u32>,
+    pub(super) counts: Vec<u32>,
 }
 
 impl Level {
@@ -91,6 +93,7 @@ impl Level {
             tiles_across,
             codec: row.codec,
             compression: row.name,
+            compression_code: compression,
             finer: None,
             // A copy of its own: the slice would keep the whole window alive.
             tables: Bytes::copy_from_slice(&tables),

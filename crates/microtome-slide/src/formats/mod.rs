@@ -10,10 +10,12 @@ mod level;
 mod number;
 mod ome_tiff;
 mod properties;
+mod stored;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) use level::Level;
+pub(crate) use stored::StoredSlide;
 
 use crate::{
     Fault, LevelInfo, Limits, SlideInfo,
@@ -58,10 +60,28 @@ pub(crate) struct Associated {
 }
 
 /// What is read from a file.
+#[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) info: SlideInfo,
-    pub(crate) levels: Vec<Level>,
+    pub(crate) levels: Vec<Arc<Level>>,
     pub(crate) associated: Vec<Associated>,
+}
+
+impl Found {
+    /// Whether it keeps within limits; what has just been read does.
+    pub(crate) fn fits(&self, limits: &Limits) -> bool {
+        let tiles = self.levels.iter().fold(0u64, |sum, level| sum.saturating_add(level.tiles()));
+        let pixels = |level: &Level| u64::from(level.layout.width) * u64::from(level.layout.height);
+        let small = self.levels.iter().all(|level| pixels(level) <= limits.tile_pixels);
+        self.levels.len() <= limits.levels && tiles <= limits.tiles && small
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let levels = self.levels.iter().map(|level| level.tiles() * 12 + level.tables.len() as u64);
+        let properties = self.info.properties.iter().map(|(name, value)| (name.len() + value.len()) as u64);
+        levels.chain(properties).sum()
+    }
 }
 
 /// Recognises and reads a walked file.
@@ -88,7 +108,8 @@ pub(crate) fn read(tiff: &Tiff) -> Result<Found, Fault> {
     let (mpp_x, mpp_y) = contents.mpp.unzip();
     let levels = contents.levels.iter().map(level_info).collect();
     let info = SlideInfo { format: format.name.to_owned(), width, height, mpp_x, mpp_y, levels, properties };
-    Ok(Found { info, levels: contents.levels, associated: contents.associated })
+    let levels = contents.levels.into_iter().map(Arc::new).collect();
+    Ok(Found { info, levels, associated: contents.associated })
 }
 
 /// Downsamples as OpenSlide defines them, `((w0 / w) + (h0 / h)) / 2`; levels must get smaller.

@@ -46,26 +46,8 @@ pub(crate) struct Ends {
 }
 
 impl Blob {
-    /// Fetches both ends in one round trip and pins the version they come from, which must be `pin` if given.
-    pub(crate) async fn open(
-        stores: &Stores,
-        url: &SlideUrl,
-        pin: Option<&str>,
-        end_bytes: u64,
-    ) -> Result<(Self, Ends), Error> {
-        let mut blob = Self::unread(stores, url, pin)?;
-        let ends = match &blob.source {
-            Source::File(_) => blob.open_file(end_bytes).await?,
-            Source::Remote(_) => blob.open_remote(end_bytes).await?,
-        };
-        if blob.size == 0 {
-            return Err(blob.empty());
-        }
-        Ok((blob, ends))
-    }
-
     /// A blob of which nothing is known but where it lies, and perhaps the version that is wanted.
-    fn unread(stores: &Stores, url: &SlideUrl, pin: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn unread(stores: &Stores, url: &SlideUrl, pin: Option<&str>) -> Result<Self, Error> {
         let source = match stores.file(url) {
             Some(path) => Source::File(LocalFile::new(path)),
             None => {
@@ -77,6 +59,34 @@ impl Blob {
         let cache = stores.cache().cloned().filter(|_| matches!(source, Source::Remote(_)));
         let (url, etag) = (url.clone(), pin.map(str::to_owned));
         Ok(Self { source, url, etag, size: 0, counters: Counters::default(), cache })
+    }
+
+    /// Pins the version that there is now, if none is pinned: one request.
+    pub(crate) async fn look(&mut self) -> Result<(), Error> {
+        if self.etag.is_none() {
+            self.etag = match &self.source {
+                Source::File(file) => Some(file.version().map_err(|error| self.unreadable(error))?.etag),
+                Source::Remote(remote) => {
+                    remote.head(&self.counters).await.map_err(|error| read_error(&self.url, &error))?.e_tag
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// The pinned version's size is known from before.
+    pub(crate) fn assume(&mut self, size: u64) {
+        self.size = size;
+    }
+
+    /// Fetches both ends in one round trip and pins the version they come from, which must be the pinned one if there is
+    /// one.
+    pub(crate) async fn open(&mut self, end_bytes: u64) -> Result<Ends, Error> {
+        let ends = match &self.source {
+            Source::File(_) => self.open_file(end_bytes).await?,
+            Source::Remote(_) => self.open_remote(end_bytes).await?,
+        };
+        if self.size == 0 { Err(self.empty()) } else { Ok(ends) }
     }
 
     async fn open_file(&mut self, end_bytes: u64) -> Result<Ends, Error> {

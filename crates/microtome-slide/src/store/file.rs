@@ -16,6 +16,8 @@ use std::{
 
 use bytes::Bytes;
 
+use crate::blocking::blocking;
+
 /// A path, and the file that was found there once it was first read. Cheap to clone; clones share the file.
 #[derive(Debug, Clone)]
 pub(super) struct LocalFile {
@@ -59,11 +61,7 @@ impl LocalFile {
             return Ok((bodies, self.version()?));
         }
         let (this, ranges) = (self.clone(), ranges.to_vec());
-        let wait = move || this.read_waiting(&ranges);
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => runtime.spawn_blocking(wait).await.map_err(io::Error::other)?,
-            Err(_) => wait(),
-        }
+        blocking(move || this.read_waiting(&ranges)).await?
     }
 
     fn read_waiting(&self, ranges: &[Range<u64>]) -> io::Result<(Vec<Bytes>, Version)> {

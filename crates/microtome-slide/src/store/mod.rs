@@ -30,7 +30,7 @@ use object_store::{ObjectStore, path::Path};
 
 use self::client::Variables;
 use crate::{
-    Error, SlideUrl, TileCache,
+    Error, IndexCache, SlideUrl, TileCache,
     url::{Cloud, Location},
 };
 
@@ -41,12 +41,22 @@ pub use object::{Object, ObjectEntry};
 pub use usage::Usage;
 pub use writer::ObjectWriter;
 
+/// The variable that names a folder for indexes.
+const INDEX_FOLDER: &str = "MICROTOME_INDEX_CACHE";
+
+/// Indexes in memory, in bytes: those of some hundred large slides.
+const INDEX_MEMORY_BYTES: u64 = 64 << 20;
+
+/// Indexes on disk, in bytes: those of some ten thousand.
+const INDEX_DISK_BYTES: u64 = 1 << 30;
+
 /// The stores that a process reads slides from. Cheap to clone; clones share their clients.
 #[derive(Clone)]
 pub struct Stores {
     inner: Arc<Inner>,
     cache: Option<RangeCache>,
     tiles: Option<TileCache>,
+    indexes: Option<IndexCache>,
 }
 
 struct Inner {
@@ -77,9 +87,14 @@ impl Root {
 impl Stores {
     /// Stores whose accounts, keys and endpoints come from the environment when a URL first needs them: `AZURE_*`,
     /// `AWS_*` and `GOOGLE_*` as object_store documents them (keys, workload identities, endpoints, emulators), and
-    /// `STORAGE_EMULATOR_HOST`.
+    /// `STORAGE_EMULATOR_HOST`. `MICROTOME_INDEX_CACHE` may name a folder where indexes of slides are kept.
     pub fn from_env() -> Self {
-        Self::new(None, Variables::of_process())
+        let stores = Self::new(None, Variables::of_process());
+        match std::env::var_os(INDEX_FOLDER).filter(|folder| !folder.is_empty()) {
+            Some(folder) => stores
+                .caching_indexes(IndexCache::new(INDEX_MEMORY_BYTES).on_disk(FilePath::new(&folder), INDEX_DISK_BYTES)),
+            None => stores,
+        }
     }
 
     /// As [`Stores::from_env`], with the variables given instead of the process's.
@@ -94,7 +109,12 @@ impl Stores {
     }
 
     fn new(fixed: Option<Arc<dyn ObjectStore>>, variables: Variables) -> Self {
-        Self { inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }), cache: None, tiles: None }
+        Self {
+            inner: Arc::new(Inner { fixed, variables, clients: Mutex::default() }),
+            cache: None,
+            tiles: None,
+            indexes: None,
+        }
     }
 
     /// The same stores, whose slides share the cache that they have, or else `cache`.
@@ -108,6 +128,16 @@ impl Stores {
     pub fn caching_tiles(mut self, tiles: TileCache) -> Self {
         self.tiles.get_or_insert(tiles);
         self
+    }
+
+    /// The same stores, whose slides share the cache of indexes that they have, or else `indexes`.
+    pub fn caching_indexes(mut self, indexes: IndexCache) -> Self {
+        self.indexes.get_or_insert(indexes);
+        self
+    }
+
+    pub(crate) fn indexes(&self) -> Option<&IndexCache> {
+        self.indexes.as_ref()
     }
 
     pub(crate) fn tiles(&self) -> Option<&TileCache> {

@@ -225,3 +225,32 @@ pub fn raw_slide(kind: Kind, levels: &[Level]) -> Vec<u8> {
     }
     writer.out
 }
+
+/// Bytes of one 240-px JPEG tile of an Aperio slide at quality 30.
+const TILE_BYTES: usize = 9_700;
+
+/// An Aperio layout of 156 MB: level 0 of 30,000 px, thumbnail, two more levels, label, macro. No test reads its tiles.
+pub fn large_aperio() -> Vec<u8> {
+    let mut writer = Writer::new(CLASSIC);
+    let level = |edge: u32| Level { compression: 7, ..raw_level((edge, edge), (240, 240)) };
+    let tile = |_| vec![0; TILE_BYTES];
+    level(30_000).write(&mut writer, false, tile);
+    associated(&mut writer, 80_000);
+    level(7_500).write(&mut writer, true, tile);
+    level(1_875).write(&mut writer, true, tile);
+    associated(&mut writer, 60_000);
+    associated(&mut writer, 200_000);
+    writer.out
+}
+
+/// An image in one strip of so many bytes.
+pub fn associated(writer: &mut Writer, bytes: usize) {
+    let at = writer.data(&vec![0; bytes]);
+    writer.directory(&[
+        (256, Value::Long(vec![1000])),
+        (257, Value::Long(vec![800])),
+        (259, Value::Short(vec![7])),
+        (273, Value::Long(vec![at as u32])),
+        (279, Value::Long(vec![bytes as u32])),
+    ]);
+}
