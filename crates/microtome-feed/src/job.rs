@@ -77,8 +77,13 @@ impl Job {
 }
 
 fn parse(path: &Path, text: &str) -> Result<PatchJob, JobError> {
+    let failed = |problem| JobError::Parse { path: path.to_owned(), problem };
     // The error's text begins with the field's path and ends with line and column.
-    serde_yaml::from_str(text).map_err(|error| JobError::Parse { path: path.to_owned(), problem: error.to_string() })
+    let job: PatchJob = serde_yaml::from_str(text).map_err(|error| failed(error.to_string()))?;
+    if job.spec.command.is_none() && job.spec.output.is_none() {
+        return Err(failed("spec: give command, output, or both".to_owned()));
+    }
+    Ok(job)
 }
 
 #[cfg(test)]
@@ -121,6 +126,7 @@ spec:
             ("size: 256", "size: 0", "spec.datasets[0].views[0].size: must be at least 1"),
             ("stride: 256", "strid: 256", "spec.datasets[0].sampling.grid: unknown field `strid`"),
             ("command: [python3]", "command: 3", "spec.command: "),
+            ("command: [python3]", "", "spec: give command, output, or both"),
         ];
         for (from, to, message) in cases {
             let error = read(&JOB.replace(from, to)).unwrap_err();

@@ -1,9 +1,10 @@
-//! `microtome head -- COMMAND`: feeds a program and ends with its exit code.
+//! `microtome head -- COMMAND`: feeds a program and ends with its exit code. Without COMMAND it stores the job's output.
 //!
 //! Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
 //! process goes to that group.
 
 mod program;
+mod storing;
 mod termination;
 
 use std::net::SocketAddr;
@@ -13,12 +14,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use microtome_api::mount;
+use microtome_slide::Stores;
 
 use super::local::{DEFAULT_MEMORY, parse_memory};
+use super::store::Store;
 use crate::control::{self, Control, Outcome};
 use crate::engine;
 use crate::handoff::{HandedOff, Handoff};
-use crate::head::{self, Head, Options};
+use crate::head::{self, Feed, Head, Options};
 use crate::job::Job;
 use crate::{metrics, tls};
 use program::{Ended, Program};
@@ -59,8 +62,9 @@ pub(super) struct Args {
     /// Patches held in memory at most, say 512Mi or 4Gi.
     #[arg(long, env = mount::MEMORY_VARIABLE, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     memory: u64,
-    /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED. Without one the
+    /// job's output is stored.
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
@@ -75,7 +79,9 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
-    let (head, feed) = head::start(&job, Options::new(args.memory))?;
+    let store = storage(args, &job).await?;
+    let resume = store.as_ref().and_then(|store| store.place().0);
+    let (head, feed) = head::start(&job, Options { budget: args.memory, resume })?;
     let tls = args.tls.as_deref().map(tls::server).transpose()?;
     let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
     tracing::info!(%address, dataset = job.recipe.name, slides = job.recipe.slides.len(), "head listens");
@@ -86,13 +92,10 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     }
     let control = report(args, &head)?;
 
-    let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
-    let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
-    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
-    let name = job.recipe.name.clone();
-    let handing = tokio::spawn(async move { handoff.serve(feed, &name).await });
-    let Ended { exit_code, handed, told } = program.attend(handing, GRACE).await?;
-
+    let Ended { exit_code, handed, told } = match store {
+        Some(store) => storing::store(feed, store).await?,
+        None => run_program(args, &job, feed).await?,
+    };
     let digest = match &handed {
         Some(HandedOff::Whole { digest }) => digest.clone(),
         _ => String::new(),
@@ -107,6 +110,24 @@ async fn feed(args: &Args) -> Result<ExitCode> {
         tracing::info!(acknowledged, "result reported");
     }
     Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))
+}
+
+/// Where the stream goes if there is no program.
+async fn storage(args: &Args, job: &Job) -> Result<Option<Store>> {
+    if !args.command.is_empty() {
+        return Ok(None);
+    }
+    let store = Store::open(&args.job, job, &Stores::from_env()).await?;
+    store.map(Some).context("no COMMAND was given, and the job has no spec.output to store")
+}
+
+async fn run_program(args: &Args, job: &Job, feed: Feed) -> Result<Ended> {
+    let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
+    let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
+    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
+    let name = job.recipe.name.clone();
+    let handing = tokio::spawn(async move { handoff.serve(feed, &name).await });
+    program.attend(handing, GRACE).await
 }
 
 fn report(args: &Args, head: &Head) -> Result<Option<Control>> {
