@@ -2,5 +2,6 @@
 
 pub mod cluster;
 pub mod job;
+pub mod output;
 pub mod profile;
 pub mod team;

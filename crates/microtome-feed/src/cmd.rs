@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod select;
 mod slide;
+mod store;
 mod summary;
 mod worker;
 

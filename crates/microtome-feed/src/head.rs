@@ -9,6 +9,7 @@ mod batch;
 mod event;
 mod ledger;
 mod names;
+mod resolving;
 mod selecting;
 mod service;
 mod stage;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::dataset as plan;
 use microtome_plan::desk::asked::Spec;
 use microtome_plan::select::Coordinate;
 use microtome_plan::selection::{SelectedSlide, Selection};
@@ -38,6 +40,7 @@ use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
 use event::Event;
+use resolving::Resolving;
 use selecting::{After, Selecting};
 use stage::Stage;
 use stats::Stats;
@@ -54,9 +57,35 @@ const WAITING_EVENTS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The dataset.
-    pub source: Source,
+    pub origin: Origin,
     /// What to do.
     pub mode: Mode,
+}
+
+/// A dataset, as far as it is known.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// Its slides are known by name.
+    Known(Source),
+    /// Some worker has to find out which slides it is made of. Not to be asked ([`Mode::Ask`]), nor with a selection.
+    Written(Box<(plan::Dataset, plan::Recipe)>),
+}
+
+impl Origin {
+    /// Of a dataset as it is written.
+    pub fn of(dataset: &plan::Dataset, recipe: &plan::Recipe) -> Self {
+        match Source::listed(dataset, recipe) {
+            Some(source) => Self::Known(source),
+            None => Self::Written(Box::new((dataset.clone(), recipe.clone()))),
+        }
+    }
+
+    fn recipe(&self) -> &plan::Recipe {
+        match self {
+            Self::Known(source) => &source.recipe,
+            Self::Written(written) => &written.1,
+        }
+    }
 }
 
 /// What is to be done with a dataset.
@@ -137,8 +166,8 @@ pub fn start(orders: Vec<Order>, budget: u64) -> Result<(Head, Vec<Feed>), FeedE
 fn shares(orders: &[Order], budget: u64) -> Result<Vec<u64>, FeedError> {
     let needs: Vec<u64> = orders
         .iter()
-        .map(|Order { source, mode }| {
-            let shape = Shape::of(&source.recipe);
+        .map(|Order { origin, mode }| {
+            let shape = Shape::of(origin.recipe());
             match mode {
                 Mode::Select { .. } => 0,
                 Mode::Stream { .. } => shape.needed_bytes(),
@@ -149,14 +178,14 @@ fn shares(orders: &[Order], budget: u64) -> Result<Vec<u64>, FeedError> {
     let needed: u64 = needs.iter().sum();
     let Some(left) = budget.checked_sub(needed) else {
         return match orders {
-            [Order { source, .. }] => Err(FeedError::Budget(Shape::of(&source.recipe).refuse(needed, budget))),
+            [Order { origin, .. }] => Err(FeedError::Budget(Shape::of(origin.recipe()).refuse(needed, budget))),
             _ => Err(FeedError::Budgets { datasets: orders.len(), needed, budget }),
         };
     };
     Ok(needs.into_iter().map(|need| need + left / orders.len().max(1) as u64).collect())
 }
 
-fn open(tag: Tag, Order { source, mode }: Order, budget: u64) -> Result<(Dataset, Feed), FeedError> {
+fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset, Feed), FeedError> {
     let stats = Arc::new(Stats::default());
     let (events, inbox) = mpsc::channel(WAITING_EVENTS);
     let (batches, program) = mpsc::channel(1);
@@ -164,8 +193,11 @@ fn open(tag: Tag, Order { source, mode }: Order, budget: u64) -> Result<(Dataset
         Mode::Stream { resume, .. } => resume.clone(),
         Mode::Select { .. } | Mode::Ask => None,
     };
-    let slides = (0..).zip(&source.slides).map(|(index, slide)| (slide.url.clone(), index)).collect();
-    let patch_bytes = usize::try_from(source.recipe.patch_bytes().get()).unwrap_or(usize::MAX);
+    let slides = match &origin {
+        Origin::Known(source) => (0..).zip(&source.slides).map(|(index, slide)| (slide.url.clone(), index)).collect(),
+        Origin::Written(_) => HashMap::new(),
+    };
+    let patch_bytes = usize::try_from(origin.recipe().patch_bytes().get()).unwrap_or(usize::MAX);
     let feed = Feed {
         batches: program,
         events: events.downgrade(),
@@ -174,14 +206,25 @@ fn open(tag: Tag, Order { source, mode }: Order, budget: u64) -> Result<(Dataset
         slides,
         place: Place::Closed(resume),
     };
-    let stage = stage(source, mode, budget, &stats)?;
+    let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
     tokio::spawn(actor.run(events.downgrade(), inbox));
     Ok((Dataset { events, stats, patch_bytes }, feed))
 }
 
 /// Where a dataset begins; nowhere, if all is known already.
-fn stage(source: Source, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<Option<Box<dyn Stage>>, FeedError> {
+fn stage(origin: Origin, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<Option<Box<dyn Stage>>, FeedError> {
+    let source = match origin {
+        Origin::Known(source) => source,
+        Origin::Written(written) => {
+            let after = match mode {
+                Mode::Select { .. } => After::Nothing,
+                Mode::Stream { .. } => After::Stream { budget },
+                Mode::Ask => return Err(FeedError::UnknownSlides),
+            };
+            return Ok(Some(Box::new(Resolving::new(*written, after, Arc::clone(stats)))));
+        }
+    };
     let of_before = |selection: &Arc<Selection>| stats.select(selection, &source.recipe);
     let stats = Arc::clone(stats);
     Ok(match mode {
@@ -203,7 +246,7 @@ fn stage(source: Source, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<
 
 /// The dataset's slides, of which nothing is known but their names.
 fn unopened(source: &Source) -> Arc<Selection> {
-    let slide = |(index, entry): (u32, &microtome_plan::dataset::SlideEntry)| SelectedSlide {
+    let slide = |(index, entry): (u32, &plan::SlideEntry)| SelectedSlide {
         index,
         entry: Arc::new(entry.clone()),
         etag: None,

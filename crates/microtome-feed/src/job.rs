@@ -7,6 +7,7 @@ use microtome_api::PatchJob;
 use microtome_plan::dataset::{DatasetError, Recipe};
 use microtome_slide::Stores;
 
+use crate::head::Origin;
 use crate::source::{Source, SourceError};
 
 /// A job that was read and checked.
@@ -118,19 +119,20 @@ impl Job {
         Source::of(dataset, recipe, stores).await.map_err(failed)
     }
 
-    /// As [`Job::source`], of all datasets.
-    pub async fn sources(&self, stores: &Stores) -> Result<Vec<Source>, JobError> {
-        let mut sources = Vec::with_capacity(self.recipes.len());
-        for index in 0..self.recipes.len() {
-            sources.push(self.source(index, stores).await?);
-        }
-        Ok(sources)
+    /// All datasets, for a head whose workers find out the rest.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        self.object.spec.datasets.iter().zip(&self.recipes).map(|(dataset, recipe)| Origin::of(dataset, recipe))
     }
 }
 
 fn parse(path: &Path, text: &str) -> Result<PatchJob, JobError> {
+    let failed = |problem| JobError::Parse { path: path.to_owned(), problem };
     // The error's text begins with the field's path and ends with line and column.
-    serde_yaml::from_str(text).map_err(|error| JobError::Parse { path: path.to_owned(), problem: error.to_string() })
+    let job: PatchJob = serde_yaml::from_str(text).map_err(|error| failed(error.to_string()))?;
+    if job.spec.command.is_none() && job.spec.output.is_none() {
+        return Err(failed("spec: give command, output, or both".to_owned()));
+    }
+    Ok(job)
 }
 
 #[cfg(test)]
@@ -175,6 +177,7 @@ spec:
             ("stride: 256", "strid: 256", "spec.datasets[0].sampling.grid: unknown field `strid`"),
             ("command: [python3]", "command: 3", "spec.command: "),
             ("level: 0", "level: 0, mpp: 1", "spec.datasets[0].views[0]: give level or mpp, not both"),
+            ("command: [python3]", "", "spec: give command, output, or both"),
         ];
         for (from, to, message) in cases {
             let error = read(&JOB.replace(from, to)).unwrap_err();

@@ -1,7 +1,8 @@
 //! From a dataset as it is written to the slides it names: lists what lies below a prefix, reads manifests and tables of
 //! coordinates.
 //!
-//! Runs once in the head, before anything is leased. Reads storage, by the same clients as slides are read; opens no slide.
+//! Runs once on a worker, or in the process that has them, before anything else is leased. Reads storage, by the same
+//! clients as slides are read; opens no slide.
 
 mod coordinates;
 mod manifest;
@@ -13,6 +14,8 @@ use microtome_plan::select::Coordinate;
 use microtome_slide::{SlideUrl, Stores, UrlError};
 
 use table::TableError;
+
+use crate::wire::feed::Resolved;
 
 /// A table of ten million coordinates is some 100 MB as Parquet.
 const TABLE_BYTES: u64 = 1 << 30;
@@ -94,6 +97,41 @@ impl SourceError {
 }
 
 impl Source {
+    /// The source of a dataset that lists its slides itself and needs no table: nothing is to be found out.
+    pub fn listed(dataset: &Dataset, recipe: &Recipe) -> Option<Self> {
+        match (&recipe.slides, &recipe.sampling) {
+            (SlideSource::List(list), SamplingRule::Grid(_) | SamplingRule::Random(_)) => Some(Self {
+                dataset: dataset.clone(),
+                recipe: recipe.clone(),
+                slides: list.clone(),
+                places: Vec::new(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// What a worker found out, as it goes over the wire.
+    pub(crate) fn to_wire(&self) -> Resolved {
+        let places = || self.places.iter().flatten();
+        Resolved {
+            slides: serde_json::to_vec(&self.slides).expect("entries are plain data").into(),
+            places: self.places.iter().map(|places| places.len() as u32).collect(),
+            x: places().map(|place| place.x).collect(),
+            y: places().map(|place| place.y).collect(),
+            ..Resolved::default()
+        }
+    }
+
+    /// As a worker sent it; `None` if that is no such thing.
+    pub(crate) fn from_wire(dataset: &Dataset, recipe: &Recipe, resolved: &Resolved) -> Option<Self> {
+        let slides: Vec<SlideEntry> = serde_json::from_slice(&resolved.slides).ok()?;
+        let mut all = resolved.x.iter().zip(&resolved.y).map(|(x, y)| Coordinate { x: *x, y: *y });
+        let places: Vec<Vec<Coordinate>> =
+            resolved.places.iter().map(|count| all.by_ref().take(*count as usize).collect()).collect();
+        let whole = places.is_empty() || places.len() == slides.len();
+        whole.then(|| Self { dataset: dataset.clone(), recipe: recipe.clone(), slides, places })
+    }
+
     /// Finds out which slides a dataset is made of.
     pub async fn of(dataset: &Dataset, recipe: &Recipe, stores: &Stores) -> Result<Self, SourceError> {
         let slides = match &recipe.slides {

@@ -5,6 +5,7 @@
 
 mod cut;
 mod lease;
+mod resolve;
 mod select;
 mod session;
 mod slides;

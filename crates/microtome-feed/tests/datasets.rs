@@ -80,6 +80,33 @@ async fn a_manifest_gives_slides_with_labels_resolutions_and_weights() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_finds_out_what_a_head_cannot() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    fs::write(file("slides.csv"), format!("url,grade\n{SLIDE},2\n")).unwrap();
+    fs::write(file("places.csv"), "url,x,y\nCMU-1-Small-Region,500,700\nCMU-1-Small-Region,20,5\n").unwrap();
+    let of = |slides: &str| {
+        let slides = json!({"manifest": {"url": file(slides), "columns": {"labels": ["grade"]}}});
+        let table = json!({"coordinates": {"url": file("places.csv")}});
+        job(|dataset| {
+            (dataset["slides"], dataset["sampling"], dataset["epochs"]) = (slides, table, json!(1));
+        })
+    };
+    let stream = async |job: &microtome_feed::job::Job| {
+        let orders = job.origins().map(|origin| Order { origin, mode: STREAM }).collect();
+        let (head, mut feeds) = head::start(orders, BUDGET).unwrap();
+        let _engine = engine::embed(&head, &Stores::from_env(), 1).unwrap();
+        read(head, feeds.remove(0)).await
+    };
+    let outcome = stream(&of("slides.csv")).await.unwrap();
+    assert_eq!(outcome.patches.len(), 2);
+    assert_eq!(outcome.patches[0].entry.labels["grade"], Label::Integer(2));
+    let error = stream(&of("nothing.csv")).await.map(|_| ()).unwrap_err();
+    assert_eq!(error.category(), "NotFound");
+    assert!(error.to_string().starts_with("slides.manifest: "), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prefix_gives_all_that_is_named_like_a_slide() {
     let job = job(|dataset| {
         dataset["slides"] = json!({"prefix": format!("{SLIDES}/")});
@@ -212,8 +239,7 @@ async fn a_heads_datasets_share_the_workers_and_not_their_streams() {
     let mut val = dataset();
     (val["name"], val["sampling"], val["epochs"]) = (json!("val"), json!({"grid": {"stride": 224}}), json!(1));
     let job = job_of(&json!([dataset(), val])).unwrap();
-    let sources = job.sources(&Stores::from_env()).await.unwrap();
-    let orders = sources.into_iter().map(|source| Order { source, mode: STREAM }).collect();
+    let orders = job.origins().map(|origin| Order { origin, mode: STREAM }).collect();
     let (head, mut feeds) = head::start(orders, BUDGET).unwrap();
     let _engine = engine::embed(&head, &Stores::from_env(), 2).unwrap();
     let (second, first) = (feeds.pop().unwrap(), feeds.pop().unwrap());

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::PatchClusterSpec;
+pub use super::output::{Encoding, Format, Output};
 
 /// Runs a command that reads patches cut on the fly from whole-slide images.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,11 +27,16 @@ use super::cluster::PatchClusterSpec;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "self == oldSelf", "message": "a PatchJob's spec cannot change; make a new job"},
+    {"rule": "has(self.command) || has(self.output)", "message": "give command, output, or both"},
 ]))]
 pub struct PatchJobSpec {
-    /// The program and its arguments, run in the head's image.
+    /// The program and its arguments, run in the head's image. Without one the patches are stored, see `output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
-    pub command: Vec<String>,
+    pub command: Option<Vec<String>>,
+    /// Where patches are stored. With a command, the command may write there and does the storing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
     /// How long the job may run.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub active_deadline_seconds: i64,

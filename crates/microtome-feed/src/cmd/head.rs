@@ -1,9 +1,10 @@
-//! `microtome head -- COMMAND`: feeds a program and ends with its exit code.
+//! `microtome head -- COMMAND`: feeds a program and ends with its exit code. Without COMMAND it stores the job's output.
 //!
 //! Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
 //! process goes to that group.
 
 mod program;
+mod storing;
 mod termination;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use microtome_slide::Stores;
 use tokio::sync::oneshot;
 
 use super::local::{DEFAULT_MEMORY, parse_memory};
+use super::store::Store;
 use crate::control::{self, Control, Outcome};
 use crate::engine;
 use crate::handoff::{HandedOff, Handoff};
@@ -61,8 +63,9 @@ pub(super) struct Args {
     /// Patches held in memory at most, say 512Mi or 4Gi.
     #[arg(long, env = mount::MEMORY_VARIABLE, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     memory: u64,
-    /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED. Without one the
+    /// job's output is stored.
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
@@ -77,9 +80,12 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
-    let sources = job.sources(&Stores::from_env()).await?;
-    let mode = || Mode::Stream { selection: None, resume: None };
-    let orders = sources.into_iter().map(|source| Order { source, mode: mode() }).collect();
+    let stores = Stores::from_env();
+    let stored = if args.command.is_empty() { storage(args, &job, &stores).await? } else { Vec::new() };
+    let place = |index: usize| stored.get(index).and_then(|store: &Store| store.place().0);
+    let mode = |index| Mode::Stream { selection: None, resume: place(index) };
+    let origins = job.origins().enumerate();
+    let orders = origins.map(|(index, origin)| Order { origin, mode: mode(index) }).collect();
     let (head, feeds) = head::start(orders, args.memory)?;
     let tls = args.tls.as_deref().map(tls::server).transpose()?;
     let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
@@ -91,15 +97,11 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     }
     let control = report(args, &head)?;
 
-    let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
-    let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
-    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
-    let names = job.recipes.iter().map(|recipe| recipe.name.clone());
-    let feeds: Vec<(String, Feed)> = names.zip(feeds).collect();
-    let (closing, closed) = oneshot::channel();
-    let handing = tokio::spawn(async move { handoff.serve(feeds, closed).await });
-    let Ended { exit_code, handed, told } = program.attend((handing, closing), GRACE).await?;
-
+    let Ended { exit_code, handed, told } = if args.command.is_empty() {
+        storing::store(feeds.into_iter().zip(stored)).await?
+    } else {
+        run_program(args, &job, feeds).await?
+    };
     let digest = match &handed {
         Some(HandedOff::Whole { digest }) => digest.clone(),
         _ => String::new(),
@@ -114,6 +116,27 @@ async fn feed(args: &Args) -> Result<ExitCode> {
         tracing::info!(acknowledged, "result reported");
     }
     Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))
+}
+
+/// Where the streams go if there is no program.
+async fn storage(args: &Args, job: &Job, stores: &Stores) -> Result<Vec<Store>> {
+    let mut stored = Vec::new();
+    for dataset in 0..job.recipes.len() {
+        let store = Store::open((&args.job, job), dataset, stores).await?;
+        stored.push(store.context("no COMMAND was given, and the job has no spec.output to store")?);
+    }
+    Ok(stored)
+}
+
+async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> {
+    let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
+    let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
+    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
+    let names = job.recipes.iter().map(|recipe| recipe.name.clone());
+    let feeds: Vec<(String, Feed)> = names.zip(feeds).collect();
+    let (closing, closed) = oneshot::channel();
+    let handing = tokio::spawn(async move { handoff.serve(feeds, closed).await });
+    program.attend((handing, closing), GRACE).await
 }
 
 fn report(args: &Args, head: &Head) -> Result<Option<Control>> {

@@ -8,7 +8,7 @@ use clap::Args;
 use microtome_slide::Stores;
 
 use crate::engine::{self, Engine};
-use crate::head::{self, Feed, Head, Mode, Order};
+use crate::head::{self, Feed, Head, Mode, Order, Origin};
 use crate::job::Job;
 use crate::selection_cache::{Key, SelectionCache};
 use crate::source::Source;
@@ -23,7 +23,7 @@ pub(super) struct LocalArgs {
     pub(super) file: PathBuf,
     /// Which of the job's datasets [default: the first].
     #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
+    pub(super) dataset: Option<String>,
     /// Workers in this process, one thread each [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -51,8 +51,7 @@ pub(super) struct Local {
 
 impl LocalArgs {
     /// Starts head and workers on what `mode` says; must be called on a runtime.
-    pub(super) async fn start(&self, mut mode: Mode) -> Result<Local> {
-        let job = Job::read(&self.file)?;
+    pub(super) async fn start(&self, job: &Job, mut mode: Mode) -> Result<Local> {
         let index = job.find(self.dataset.as_deref())?;
         if self.dataset.is_none() && job.recipes.len() > 1 {
             let (count, first) = (job.recipes.len(), &job.recipes[0].name);
@@ -70,7 +69,7 @@ impl LocalArgs {
             }
         }
         let workers = self.workers.map_or_else(cores, usize::from);
-        let (head, feeds) = head::start(vec![Order { source: source.clone(), mode }], self.memory)?;
+        let (head, feeds) = head::start(vec![Order { origin: Origin::Known(source.clone()), mode }], self.memory)?;
         let feed = feeds.into_iter().next().context("a head of one dataset has one feed")?;
         let engine = engine::embed(&head, &stores, workers)?;
         Ok(Local { source, head, feed, workers, stores, keep, _engine: engine })

@@ -13,6 +13,7 @@ use super::local::{Local, LocalArgs};
 use super::summary::{LeftOut, left_out, quarantine_lines};
 use crate::digest::hex;
 use crate::head::{Mode, Snapshot};
+use crate::job::Job;
 use crate::overview;
 use crate::selection_file;
 
@@ -64,7 +65,7 @@ struct Selected {
 
 #[tokio::main]
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
-    let mut local = args.local.start(Mode::Select { selection: None }).await?;
+    let mut local = args.local.start(&Job::read(&args.local.file)?, Mode::Select { selection: None }).await?;
     let selection = local.feed.selection().await?;
     local.keep_selection().await?;
     local.head.drain().await;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::format::{bytes, count, thousands};
 use super::local::Local;
+use super::store::Stored;
 use crate::digest::hex;
 use crate::head::{Ledger, Snapshot};
 use crate::memory::peak_resident_bytes;
@@ -46,6 +47,8 @@ pub(super) struct Summary {
     selection_digest: String,
     stream_digest: String,
     contact_sheet: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Stored>,
 }
 
 /// Percent; they sum to 100.
@@ -74,7 +77,13 @@ pub(super) struct LeftOut {
 }
 
 impl Summary {
-    pub(super) fn new(local: &Local, stream_digest: &str, contact_sheet: Option<PathBuf>, elapsed: Duration) -> Self {
+    /// `digest`: of the whole stream; `output`: what was stored of it.
+    pub(super) fn new(
+        local: &Local,
+        (digest, output): (&str, Option<Stored>),
+        contact_sheet: Option<PathBuf>,
+        elapsed: Duration,
+    ) -> Self {
         let stats = local.head.stats();
         Self {
             dataset: local.source.recipe.name.clone(),
@@ -100,8 +109,9 @@ impl Summary {
             peak_rss_bytes: peak_resident_bytes(),
             requeued_leases: stats.requeued,
             selection_digest: stats.selection_digest.map(|digest| hex(&digest)).unwrap_or_default(),
-            stream_digest: stream_digest.to_owned(),
+            stream_digest: digest.to_owned(),
             contact_sheet,
+            output,
         }
     }
 }
@@ -224,6 +234,7 @@ mod tests {
             selection_digest: String::new(),
             stream_digest: "6d0f".to_owned(),
             contact_sheet: Some("out/contact-sheet.png".into()),
+            output: None,
         };
         let wanted = "\
 1 888 patches in 2.00 s  944 patches/s  first batch after 0.25 s

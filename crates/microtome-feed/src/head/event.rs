@@ -8,7 +8,7 @@ use microtome_plan::desk::asked::Spec;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::wire::feed::{Done, Failed, HeadMessage, Lease, Selected};
+use crate::wire::feed::{Done, Failed, HeadMessage, Lease, Resolved, Selected};
 
 /// What happens to a dataset.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ pub(super) enum Answer {
     },
     Done(Done),
     Selected(Selected),
+    Resolved(Resolved),
     Failed(Failed),
 }
 

@@ -185,7 +185,7 @@ impl Stage for Selecting {
             Answer::Part { lease, attempt, .. } => {
                 self.leases.touch(LeaseId(lease), attempt, now_ms);
             }
-            Answer::Done(_) => {}
+            Answer::Done(_) | Answer::Resolved(_) => {}
         }
         Ok(())
     }

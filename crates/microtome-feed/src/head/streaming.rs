@@ -259,7 +259,7 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
             }
             Answer::Done(done) => self.done(&done),
             Answer::Failed(failed) => self.failed(failed),
-            Answer::Selected(_) => Ok(()),
+            Answer::Selected(_) | Answer::Resolved(_) => Ok(()),
         }
     }
 

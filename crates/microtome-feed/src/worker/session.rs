@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::lease::{Outbox, Refusal};
-use super::{Stop, Worker, cut, select};
+use super::{Stop, Worker, cut, resolve, select};
 use crate::wire::feed::feed_client::FeedClient;
 use crate::wire::feed::head_message::Message as FromHead;
 use crate::wire::feed::lease::Work;
@@ -90,6 +90,7 @@ impl Worker {
             Some(Work::Select(work)) => {
                 select::select(&self, (number, attempt), work, &outbox).await.map(Message::Selected)
             }
+            Some(Work::Resolve(work)) => resolve::resolve(&self, (number, attempt), &work).await.map(Message::Resolved),
             Some(Work::Cut(work)) => cut::cut(&self, (number, attempt), &work, &outbox).await.map(Message::Done),
             None => Err(Refusal { category: "Protocol".to_owned(), reason: "a lease without work".to_owned() }),
         };

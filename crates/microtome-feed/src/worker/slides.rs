@@ -25,6 +25,11 @@ impl Slides {
         Self { stores, open: Mutex::new(VecDeque::new()) }
     }
 
+    /// Where slides are.
+    pub(super) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
     /// The slide in the given version of its blob, and what opening it has cost this call: nothing if it was open or
     /// another call opened it.
     pub(super) async fn get(

@@ -40,6 +40,7 @@ impl Counters {
                 totals.done += 1;
                 totals.spend(selected.spent.as_ref());
             }
+            Message::Resolved(_) => totals.done += 1,
             Message::Failed(_) => totals.failed += 1,
             Message::Returned(_) => totals.returned += 1,
             Message::Ready(_) | Message::Part(_) | Message::Draining(_) => {}

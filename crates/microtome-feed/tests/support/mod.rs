@@ -7,7 +7,7 @@ use std::fs;
 use microtome_feed::digest::StreamDigest;
 use microtome_feed::engine;
 use microtome_feed::error::FeedError;
-use microtome_feed::head::{self, Feed, Head, Mode, Order, Patch};
+use microtome_feed::head::{self, Feed, Head, Mode, Order, Origin, Patch};
 use microtome_feed::job::Job;
 use microtome_slide::Stores;
 use serde_json::{Value, json};
@@ -50,8 +50,8 @@ pub fn job_of(datasets: &Value) -> Result<Job, String> {
 
 /// Head and feed of a job's first dataset.
 pub async fn open(job: &Job, mode: Mode) -> Result<(Head, Feed), FeedError> {
-    let source = job.source(0, &Stores::from_env()).await.unwrap();
-    let (head, mut feeds) = head::start(vec![Order { source, mode }], BUDGET)?;
+    let origin = Origin::Known(job.source(0, &Stores::from_env()).await.unwrap());
+    let (head, mut feeds) = head::start(vec![Order { origin, mode }], BUDGET)?;
     Ok((head, feeds.remove(0)))
 }
 

@@ -83,6 +83,12 @@ fn fault(observed: &Observed) -> Option<(Reason, String)> {
         );
         return Some((Reason::InvalidName, message));
     }
+    if observed.job.spec.command.is_none() {
+        // A head holds no key for storage yet, which it would need to write.
+        let message = "spec.command: a job without a program is not run on a cluster yet; \
+                       `microtome run` writes spec.output without one";
+        return Some((Reason::InvalidOutput, message.to_owned()));
+    }
     let datasets = observed.job.spec.datasets.iter().enumerate();
     datasets
         .filter_map(|(index, dataset)| dataset.recipe().err().map(|error| (index, error)))
@@ -136,6 +142,8 @@ mod tests {
         let fault = decision(|o, _| o.job.spec.datasets[0].views[0].size = 0);
         let wanted = "spec.datasets[0].views[0].size: must be at least 1".to_owned();
         assert_eq!(fault, Decision::Refuse(Reason::InvalidDataset, wanted));
+        let fault = decision(|o, _| o.job.spec.command = None);
+        assert!(matches!(fault, Decision::Refuse(Reason::InvalidOutput, text) if text.starts_with("spec.command: ")));
         for name in ["1a", "a.b", "a-", "A", &"a".repeat(53)] {
             let fault = decision(|o, _| o.job.metadata.name = Some((*name).to_owned()));
             assert!(matches!(fault, Decision::Refuse(Reason::InvalidName, _)), "{name}");

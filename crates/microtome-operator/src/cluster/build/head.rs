@@ -113,7 +113,7 @@ fn command(input: &Input<'_>) -> Vec<String> {
         "--",
     ];
     // In a container's command Kubernetes takes $(NAME) for a variable; the researcher's words are to arrive as written.
-    let user = input.resolved.job.spec.command.iter().map(|word| word.replace("$(", "$$("));
+    let user = input.resolved.job.spec.command.iter().flatten().map(|word| word.replace("$(", "$$("));
     pod::strings(head).into_iter().chain(user).collect()
 }
 
@@ -174,7 +174,7 @@ mod tests {
 
     fn built() -> Value {
         let (cluster, mut resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
-        resolved.job.spec.command.push("$(HOME)".to_owned());
+        resolved.job.spec.command.get_or_insert_default().push("$(HOME)".to_owned());
         serde_json::to_value(build(&Input { cluster: &cluster, resolved: &resolved, settings: &settings })).unwrap()
     }
 

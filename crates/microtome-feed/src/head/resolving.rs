@@ -1,0 +1,114 @@
+//! The stage before selecting: some worker lists the slides of a prefix, or reads a manifest or a table of coordinates.
+//! Workers may read storage; a head, in which the program runs, need not.
+
+use std::sync::Arc;
+
+use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::dataset::{Dataset, Recipe};
+use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, WorkerId};
+
+use super::event::{Answer, Granted};
+use super::selecting::{After, Selecting};
+use super::stage::Stage;
+use super::stats::Stats;
+use crate::error::FeedError;
+use crate::source::Source;
+use crate::wire::feed::lease::Work;
+use crate::wire::feed::{Failed, Lease, ResolveSlides};
+
+/// Classes of errors that another worker, or another moment, may not meet.
+const PASSING: [&str; 3] = ["Storage", "Decoder", "Closed"];
+
+/// A dataset whose slides are not known by name yet.
+#[derive(Debug)]
+pub(super) struct Resolving {
+    dataset: Dataset,
+    recipe: Recipe,
+    leases: Leases<()>,
+    resolved: Option<Source>,
+    after: After,
+    resume: Option<Checkpoint>,
+    stats: Arc<Stats>,
+}
+
+impl Resolving {
+    pub(super) fn new((dataset, recipe): (Dataset, Recipe), after: After, stats: Arc<Stats>) -> Self {
+        let mut leases = Leases::new();
+        leases.offer(0, ());
+        Self { dataset, recipe, leases, resolved: None, after, resume: None, stats }
+    }
+
+    fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
+        let Failed { lease, attempt, category, reason } = failed;
+        let outcome = self.leases.fail(LeaseId(lease), attempt);
+        let again = outcome == Outcome::Retried && PASSING.contains(&category.as_str());
+        if again || outcome == Outcome::Stale { Ok(()) } else { Err(FeedError::Slide { category, reason }) }
+    }
+}
+
+impl Stage for Resolving {
+    fn join(&mut self, worker: WorkerId, slots: u32) {
+        self.leases.join(worker, slots);
+    }
+
+    fn retire(&mut self, worker: WorkerId) {
+        self.leases.retire(worker);
+    }
+
+    fn hand_back(&mut self, lease: u64, attempt: u32) {
+        self.leases.hand_back(LeaseId(lease), attempt);
+    }
+
+    fn leave(&mut self, worker: WorkerId) -> usize {
+        self.leases.leave(worker)
+    }
+
+    fn expire(&mut self, now_ms: u64) -> usize {
+        self.leases.expire(now_ms)
+    }
+
+    fn grant(&mut self, now_ms: u64) -> Option<Granted> {
+        let grant = self.leases.grant(now_ms)?;
+        let dataset = serde_json::to_vec(&self.dataset).expect("a dataset is plain data").into();
+        let work = Some(Work::Resolve(ResolveSlides { dataset }));
+        Some((grant.worker, Lease { lease: grant.lease.0, attempt: grant.attempt, work }))
+    }
+
+    fn hear(&mut self, answer: Answer, now_ms: u64) -> Result<(), FeedError> {
+        match answer {
+            Answer::Resolved(resolved) => {
+                if self.leases.settle(LeaseId(resolved.lease), resolved.attempt).is_some() {
+                    let source = Source::from_wire(&self.dataset, &self.recipe, &resolved);
+                    self.resolved = Some(source.ok_or_else(|| FeedError::Slide {
+                        category: "Protocol".to_owned(),
+                        reason: "a worker sent no list of slides".to_owned(),
+                    })?);
+                }
+            }
+            Answer::Failed(failed) => return self.failed(failed),
+            Answer::Part { lease, attempt, .. } => {
+                self.leases.touch(LeaseId(lease), attempt, now_ms);
+            }
+            Answer::Done(_) | Answer::Selected(_) => {}
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.resolved.is_some()
+    }
+
+    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError> {
+        self.resume = Some(checkpoint);
+        Ok(())
+    }
+
+    fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
+        let Some(source) = self.resolved else { return Ok(None) };
+        let mut selecting = Selecting::new(source, self.after, self.stats)?;
+        if let Some(checkpoint) = self.resume {
+            selecting.resume(checkpoint)?;
+        }
+        Ok(Some(Box::new(selecting)))
+    }
+}
