@@ -62,11 +62,12 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Pods log what they do; at a terminal only what goes wrong is worth a line between the results.
+/// Pods log what they do; at a terminal only what goes wrong is worth a line between the results, and what ends a verb is said
+/// at its end.
 fn default_filter(verb: &Verb) -> &'static str {
     match verb {
         Verb::Head(_) | Verb::Worker(_) => "info",
-        Verb::Run(_) | Verb::Select(_) | Verb::Slide(_) | Verb::Install(_) => "error",
+        Verb::Run(_) | Verb::Select(_) | Verb::Slide(_) | Verb::Install(_) => "error,microtome_feed::head=off",
     }
 }
 

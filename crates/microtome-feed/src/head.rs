@@ -66,7 +66,7 @@ pub struct Order {
 #[derive(Clone, Debug)]
 pub enum Origin {
     /// Its slides are known by name.
-    Known(Source),
+    Known(Box<Source>),
     /// Some worker has to find out which slides it is made of. Not to be asked ([`Mode::Ask`]), nor with a selection.
     Written(Box<(plan::Dataset, plan::Recipe)>),
 }
@@ -75,7 +75,7 @@ impl Origin {
     /// Of a dataset as it is written.
     pub fn of(dataset: &plan::Dataset, recipe: &plan::Recipe) -> Self {
         match Source::listed(dataset, recipe) {
-            Some(source) => Self::Known(source),
+            Some(source) => Self::Known(Box::new(source)),
             None => Self::Written(Box::new((dataset.clone(), recipe.clone()))),
         }
     }
@@ -215,7 +215,7 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
 /// Where a dataset begins; nowhere, if all is known already.
 fn stage(origin: Origin, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<Option<Box<dyn Stage>>, FeedError> {
     let source = match origin {
-        Origin::Known(source) => source,
+        Origin::Known(source) => *source,
         Origin::Written(written) => {
             let after = match mode {
                 Mode::Select { .. } => After::Nothing,

@@ -115,6 +115,12 @@ spec:
     }
 }
 
+/// The second of the day at which an event was logged.
+fn second(event: &serde_json::Value) -> f64 {
+    let clock = event["timestamp"].as_str().unwrap().split(['T', 'Z']).nth(1).unwrap();
+    clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap())
+}
+
 fn field(json: &[u8], name: &str) -> String {
     let value: serde_json::Value = serde_json::from_slice(json).unwrap();
     value[name].as_str().unwrap().to_owned()
@@ -183,6 +189,28 @@ fn a_head_tells_its_metrics_while_it_feeds() {
     assert!(metrics.contains("\nmicrotome_head_slides{state=\"ok\"} 1.0\n"), "{metrics}");
     assert!(!metrics.contains("CMU"), "no slide is named");
     assert!(head.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_worker_that_hangs_is_given_up_before_its_leases_run_out() {
+    let stage = Stage::new(1500);
+    let (mut head, mut output) = stage.head(&["python3", &program(), "0", "0.01"]);
+    let hangs = stage.worker();
+    output.read_line(&mut String::new()).unwrap();
+    // Its kernel goes on answering for it: the connection stays open.
+    tell(&hangs, Signal::STOP);
+    let _survivor = stage.worker();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(head.0.wait().unwrap().success());
+    let account = rest.lines().last().unwrap();
+    assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+    let left = &stage.logged("worker left")[0];
+    assert!(left["requeued"].as_u64().unwrap() > 0, "{left}");
+    assert_eq!(stage.logged("leases hung and went out again").len(), 0, "the connection was given up first");
+    // A figure for the note: 10 s of silence and 5 s for an answer.
+    let joined = second(&stage.logged("worker joined")[1]);
+    println!("stop → leases elsewhere: {:.1} s", (second(left) - joined).rem_euclid(86_400.0));
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl LocalArgs {
             }
         }
         let workers = self.workers.map_or_else(cores, usize::from);
-        let (head, feeds) = head::start(vec![Order { origin: Origin::Known(source.clone()), mode }], self.memory)?;
+        let (head, feeds) =
+            head::start(vec![Order { origin: Origin::Known(Box::new(source.clone())), mode }], self.memory)?;
         let feed = feeds.into_iter().next().context("a head of one dataset has one feed")?;
         let engine = engine::embed(&head, &stores, workers)?;
         Ok(Local { source, head, feed, workers, stores, keep, _engine: engine })

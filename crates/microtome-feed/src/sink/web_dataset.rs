@@ -2,7 +2,7 @@
 //!
 //! `DATASET-000000.tar` and so on hold for each patch one picture a view (`KEY.jpg`; `KEY.VIEW.jpg` where there are several)
 //! and `KEY.json`. KEY is the patch's place in the stream. Beside them `DATASET.progress.json` says how many shards are
-//! there and where the stream goes on after them: it is written before the first shard and after each. A run that was
+//! there and where the stream goes on after them: it is written before the first shard is begun and after each. A run that was
 //! ended anywhere, even between a shard and that file, goes on from there and writes the next shard anew, byte for byte the
 //! same. An output of other patches is refused by what differs. With `BySlide` and `Sequential` a slide's patches follow each
 //! other, in one shard or in neighbouring ones.

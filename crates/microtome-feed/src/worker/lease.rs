@@ -15,9 +15,18 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// For an error that says in one line what is wrong.
+    /// For an error that says, with what is under it, in one line what is wrong.
     pub(super) fn new(category: &str, error: &dyn std::error::Error) -> Self {
-        Self { category: category.to_owned(), reason: error.to_string() }
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let said = error.to_string();
+            if !reason.contains(&said) {
+                reason = format!("{reason}: {said}");
+            }
+            cause = error.source();
+        }
+        Self { category: category.to_owned(), reason }
     }
 }
 

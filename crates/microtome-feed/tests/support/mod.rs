@@ -50,7 +50,7 @@ pub fn job_of(datasets: &Value) -> Result<Job, String> {
 
 /// Head and feed of a job's first dataset.
 pub async fn open(job: &Job, mode: Mode) -> Result<(Head, Feed), FeedError> {
-    let origin = Origin::Known(job.source(0, &Stores::from_env()).await.unwrap());
+    let origin = Origin::Known(Box::new(job.source(0, &Stores::from_env()).await.unwrap()));
     let (head, mut feeds) = head::start(vec![Order { origin, mode }], BUDGET)?;
     Ok((head, feeds.remove(0)))
 }

@@ -20,7 +20,15 @@ impl Cause {
         let text = redact(&line).chars().take(LONGEST_CHARS).collect();
         Self { text }
     }
+
+    /// With what the reader may do about it.
+    pub(crate) fn and(self, advice: &str) -> Self {
+        Self { text: format!("{}; {advice}", self.text) }
+    }
 }
+
+/// Where cloud machines ask who they are; clients ask there once the environment has no key.
+const METADATA_SERVICE: &str = "169.254.169.254";
 
 /// What stands before a secret in a signed URL: Azure's, then S3's and Google's.
 const SECRETS: [&str; 5] = ["sig=", "Signature=", "Credential=", "Security-Token=", "AWSAccessKeyId="];
@@ -51,7 +59,10 @@ pub(super) fn read_error(url: &SlideUrl, error: &object_store::Error) -> Error {
 /// The error that a store's answer to an operation, a verb, means.
 pub(super) fn store_error(url: &SlideUrl, operation: &'static str, error: &object_store::Error) -> Error {
     let url = url.clone();
-    let source = Cause::of(error);
+    let mut source = Cause::of(error);
+    if source.text.contains(METADATA_SERVICE) {
+        source = source.and("no key is in the environment, and this machine has no identity that storage knows");
+    }
     match error {
         object_store::Error::NotFound { .. } => Error::NotFound { url, source },
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {

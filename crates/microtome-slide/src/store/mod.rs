@@ -193,7 +193,16 @@ impl Inner {
 }
 
 fn unbuilt(url: &SlideUrl, error: &object_store::Error) -> Error {
-    Error::Storage { url: url.clone(), operation: "build a storage client for", source: Cause::of(error) }
+    let variables = match url.location() {
+        Location::Blob { cloud: Cloud::Azure, .. } => "AZURE_*",
+        Location::Blob { cloud: Cloud::S3, .. } => "AWS_*",
+        Location::Blob { cloud: Cloud::Google, .. } => "GOOGLE_*",
+        Location::Local { .. } | Location::Web { .. } => "",
+    };
+    let advice = format!("account, endpoint and keys are taken from the variables {variables}");
+    let cause = Cause::of(error);
+    let source = if variables.is_empty() { cause } else { cause.and(&advice) };
+    Error::Storage { url: url.clone(), operation: "build a storage client for", source }
 }
 
 impl fmt::Debug for Stores {

@@ -20,6 +20,10 @@ pub enum Fault {
     Cut,
     /// Half the body, then silence.
     Stall,
+    /// None: this request is answered.
+    Pass,
+    /// The blobs are replaced by others that are a byte longer, and then the request is answered.
+    Replace,
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +122,12 @@ impl State {
         if let Some(Fault::Status(status, retry_after)) = fault {
             let wait = retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
             return format!("HTTP/1.1 {status} Fault\r\n{wait}Content-Length: 0\r\n\r\n").into_bytes();
+        }
+        if let Some(Fault::Replace) = fault {
+            for (version, bytes) in self.blobs.values_mut() {
+                *version += 1;
+                bytes.push(0);
+            }
         }
         let mut line = request.split(' ');
         let (method, path) = (line.next().unwrap(), line.next().unwrap());

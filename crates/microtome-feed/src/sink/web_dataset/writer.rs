@@ -51,7 +51,12 @@ impl WebDataset {
             Ok(object) => {
                 let found = State::parse(&object.bytes)
                     .map_err(|problem| WebDatasetError::Progress { url: url.clone(), problem })?;
-                if let Some((what, is, was)) = sink.stored.spec.differs(&found.spec) {
+                let differs = sink.stored.spec.differs(&found.spec);
+                // Nothing was stored: whoever began it may begin again as another.
+                if differs.is_some() && found.shards == 0 && !sink.stores.object_exists(&sink.file(0)?).await? {
+                    return Ok(sink);
+                }
+                if let Some((what, is, was)) = differs {
                     return Err(WebDatasetError::Other { folder: sink.output.folder, what, was, is });
                 }
                 sink.ahead = found.clone();
@@ -62,8 +67,6 @@ impl WebDataset {
                 if sink.stores.object_exists(&first).await? {
                     return Err(WebDatasetError::InTheWay { url: first });
                 }
-                // Before any shard: what is there from now on is this job's.
-                sink.keep().await?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -103,6 +106,10 @@ impl WebDataset {
         after: (Checkpoint, &StreamDigest),
     ) -> Result<(), WebDatasetError> {
         if self.shard.is_none() {
+            if self.stored.checkpoint.is_none() {
+                // Before the first shard: what is there from now on is this job's.
+                self.keep().await?;
+            }
             let object = self.stores.create(&self.file(self.stored.shards)?).await?;
             self.shard = Some(Shard::new(object));
         }
