@@ -9,7 +9,7 @@ export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
 export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
 release := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help demo test check fmt lint unit e2e release bench stores cluster cluster-down install-plugin deny crds
+.PHONY: help demo test check fmt lint unit e2e release bench fuzz stores cluster cluster-down install-plugin deny crds
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,9 @@ e2e: release ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 le
 
 bench: setup-tests ## the reader beside its peers, in one run (root is not needed; peers come from PyPI)
 	tests/bench/run
+
+fuzz: setup-tests ## fuzz the slide reader: 8 targets, SECONDS=60 each (a nightly toolchain; cargo-fuzz comes from crates.io)
+	SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz
 
 stores: setup-tests ## stores: one suite over files, scripted services, a real Azurite and a real S3 server
 	tests/stores
