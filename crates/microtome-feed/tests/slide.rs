@@ -16,7 +16,11 @@ fn run(arguments: &[&str]) -> Output {
 /// Runs what must succeed without a word on stderr; returns stdout.
 fn done(arguments: &[&str]) -> String {
     let output = run(arguments);
-    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{arguments:?}");
+    assert_eq!(
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -56,7 +60,10 @@ fn read_writes_a_picture() {
     assert_eq!((info.width, info.height, info.color_type), (60, 40, png::ColorType::Rgb));
     let white = |x: usize, y: usize| pixels[(y * 60 + x) * 3..][..3] == [255; 3];
     assert!(white(4, 20) && white(30, 6) && !(5..60).all(|x| white(x, 20)));
-    done(&[&["read", SLIDE, "--x=-5", "--mpp", "1.0", "--mode", "exact", "--background", "transparent"], &size[..]].concat());
+    done(
+        &[&["read", SLIDE, "--x=-5", "--mpp", "1.0", "--mode", "exact", "--background", "transparent"], &size[..]]
+            .concat(),
+    );
     let (info, pixels) = png(&file);
     assert_eq!((info.color_type, pixels[3], pixels[(20 * 60 + 30) * 4 + 3]), (png::ColorType::Rgba, 0, 255));
     done(&["thumbnail", SLIDE, "--size", "128", "-o", out]);
@@ -74,7 +81,10 @@ fn failures_are_one_line_that_says_where() {
     std::fs::write(bad, &slide).unwrap();
     let (code, said) = failed(&["read", bad, "-o", out]);
     assert_eq!((code, said.lines().count()), (1, 1), "{said}");
-    assert!(said.starts_with(&format!("microtome: cannot read {bad}: ")) && said.contains("(IFD 0, tile 0, byte "), "{said}");
+    assert!(
+        said.starts_with(&format!("microtome: cannot read {bad}: ")) && said.contains("(IFD 0, tile 0, byte "),
+        "{said}"
+    );
     std::fs::write(bad, &slide[..slide.len() / 2]).unwrap();
     let (code, said) = failed(&["info", bad]);
     assert!(code == 1 && said.lines().count() == 1 && said.contains("(IFD ") && said.contains("byte "), "{said}");
