@@ -9,7 +9,7 @@ export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
 export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
 release := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help demo test check fmt lint unit e2e release bench bench-feed stores cluster cluster-down install-plugin deny crds
+.PHONY: help demo test check fmt lint unit e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin deny crds
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ bench: setup-tests ## the reader beside its peers, in one run (root is not neede
 bench-feed: setup-tests ## the head's CPU for each byte of pixels, and what head and workers hold of the memory (20 minutes)
 	tests/bench/head
 	tests/bench/memory
+
+fuzz: setup-tests ## fuzz the slide reader: 8 targets, SECONDS=60 each (a nightly toolchain; cargo-fuzz comes from crates.io)
+	SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz
 
 stores: setup-tests ## stores: one suite over files, scripted services, a real Azurite and a real S3 server
 	tests/stores

@@ -16,7 +16,7 @@ mod totals;
 use std::sync::Arc;
 use std::time::Duration;
 
-use microtome_slide::{Limits, RangeCache, Stores, TileCache};
+use microtome_slide::{IndexCache, Limits, RangeCache, Stores, TileCache};
 use tokio::sync::Semaphore;
 use tonic::transport::Channel;
 
@@ -39,9 +39,13 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// Decoded pixels kept for leases to come of a scan: what is still needed of a row of tiles over a slide 80,000 px wide.
 const TILE_CACHE_BYTES: u64 = 64 << 20;
 
+/// Indexes of slides that were open before: some 3 bytes a tile.
+const INDEX_CACHE_BYTES: u64 = 16 << 20;
+
 /// The stores with the caches that workers of one process share.
 pub(crate) fn caching(stores: Stores) -> Stores {
-    stores.caching(RangeCache::new(CACHE_BYTES)).caching_tiles(TileCache::new(TILE_CACHE_BYTES))
+    let indexes = IndexCache::new(INDEX_CACHE_BYTES);
+    stores.caching(RangeCache::new(CACHE_BYTES)).caching_tiles(TileCache::new(TILE_CACHE_BYTES)).caching_indexes(indexes)
 }
 
 /// Leases that a thread has at once: one is decoded, the others are fetched. Eight random patches are some 16 requests, so

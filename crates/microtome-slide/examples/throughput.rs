@@ -1,6 +1,6 @@
 //! Patches a second of one thread, from a slide on disk: `throughput SLIDE PATCHES`. Run by `make bench` beside the peers.
 //!
-//! Prints one JSON object a line: reader, pattern, patches_per_second. Coordinates are those of `tests/bench/peers.py`.
+//! Prints one JSON object a line: reader, pattern, patches_per_second, patches, tiles_decoded, tiles_unique. Coordinates are those of `tests/bench/peers.py`.
 //! "one by one" asks for each patch alone, as the peers do; "batches" for 64 at once, as the feed does; "codec" decodes the
 //! tiles of the aligned pattern and nothing else, the most that any reader with this codec can reach.
 

@@ -1,0 +1,5 @@
+//! Zstandard tiles.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| microtome_slide_fuzz::read_tile(50000, input, false));
