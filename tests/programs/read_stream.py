@@ -1,7 +1,8 @@
 """Reads the whole stream of a head with nothing but Python's standard library, and prints what it was.
 
 The frames are documented in crates/microtome-feed/src/handoff.rs, the digest in crates/microtome-feed/src/digest.rs.
-Arguments: the exit code to end with (default 0), and seconds to spend on each batch (default 0), as training would.
+Arguments: the exit code to end with (default 0), seconds to spend on each batch (default 0), as training would, and the
+dataset to read (default: the job's first).
 """
 
 import hashlib
@@ -14,10 +15,10 @@ import time
 import zlib
 
 
-def frames(path):
+def frames(path, request):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        connection.sendall(b"{}\n")
+        connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as stream:
             while True:
                 frame = json.loads(stream.readline())
@@ -44,7 +45,8 @@ def main():
     exit_code = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     digest, patches, batches = hashlib.sha256(), 0, 0
-    for frame, pixels in frames(os.environ["MICROTOME_FEED"]):
+    request = {"dataset": sys.argv[3]} if len(sys.argv) > 3 else {}
+    for frame, pixels in frames(os.environ["MICROTOME_FEED"], request):
         for record in zip(frame["slide"], frame["x"], frame["y"], checksums(frame, pixels)):
             digest.update(struct.pack("<IiiI", *record))
         patches, batches = patches + len(frame["slide"]), batches + 1

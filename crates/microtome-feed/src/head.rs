@@ -250,6 +250,7 @@ fn unopened(source: &Source) -> Arc<Selection> {
         index,
         entry: Arc::new(entry.clone()),
         etag: None,
+        size_bytes: 0,
         coordinates: Vec::new(),
     };
     let slides = (0..).zip(&source.slides).map(slide).collect();

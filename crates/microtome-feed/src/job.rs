@@ -170,6 +170,14 @@ spec:
     }
 
     #[test]
+    fn the_samples_are_jobs() {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples");
+        for (name, datasets) in [("patchjob.yaml", 2), ("demo.yaml", 1)] {
+            assert_eq!(Job::read(&samples.join(name)).unwrap().recipes.len(), datasets, "{name}");
+        }
+    }
+
+    #[test]
     fn a_wrong_field_is_named_with_its_path() {
         let cases = [
             ("size: 256", "size: big", "spec.datasets[0].views[0].size: "),

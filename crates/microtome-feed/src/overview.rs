@@ -158,7 +158,7 @@ mod tests {
     fn a_picture_is_named_after_its_slide() {
         let named = |url: &str| {
             let entry = Arc::new(SlideEntry { url: url.to_owned(), ..SlideEntry::default() });
-            name(&SelectedSlide { index: 7, entry, etag: None, coordinates: Vec::new() })
+            name(&SelectedSlide { index: 7, entry, etag: None, size_bytes: 0, coordinates: Vec::new() })
         };
         assert_eq!(named("az://s/a b/..%2f c.svs"), Path::new("00007-.._2f_c.svs.png"));
     }

@@ -51,6 +51,7 @@ struct SlideFacts {
     index: u32,
     entry: SlideEntry,
     etag: Option<String>,
+    size_bytes: u64,
     patches: usize,
 }
 
@@ -103,6 +104,7 @@ fn facts(selection: &Selection) -> String {
         index: slide.index,
         entry: SlideEntry::clone(&slide.entry),
         etag: slide.etag.clone(),
+        size_bytes: slide.size_bytes,
         patches: slide.coordinates.len(),
     };
     let facts = Facts {
@@ -158,6 +160,7 @@ pub async fn read(bytes: Bytes) -> Result<Selection, SelectionFileError> {
         index: slide.index,
         entry: Arc::new(slide.entry),
         etag: slide.etag,
+        size_bytes: slide.size_bytes,
         coordinates: places.by_ref().take(slide.patches).collect(),
     });
     let selection = Selection { slides: slides.collect(), quarantined: facts.quarantined };
@@ -194,6 +197,7 @@ mod tests {
                 ..SlideEntry::default()
             }),
             etag: (index > 0).then(|| format!("\"{index}\"")),
+            size_bytes: 12,
             coordinates: (0..patches).map(|x| Coordinate { x: x * 7, y: -x }).collect(),
         };
         let bad = Quarantined { index: 1, category: "Malformed".to_owned(), reason: "b.svs: at 12".to_owned() };

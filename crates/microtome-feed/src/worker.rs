@@ -45,7 +45,10 @@ const INDEX_CACHE_BYTES: u64 = 16 << 20;
 /// The stores with the caches that workers of one process share.
 pub(crate) fn caching(stores: Stores) -> Stores {
     let indexes = IndexCache::new(INDEX_CACHE_BYTES);
-    stores.caching(RangeCache::new(CACHE_BYTES)).caching_tiles(TileCache::new(TILE_CACHE_BYTES)).caching_indexes(indexes)
+    stores
+        .caching(RangeCache::new(CACHE_BYTES))
+        .caching_tiles(TileCache::new(TILE_CACHE_BYTES))
+        .caching_indexes(indexes)
 }
 
 /// Leases that a thread has at once: one is decoded, the others are fetched. Eight random patches are some 16 requests, so

@@ -107,9 +107,14 @@ spec:
 
     /// What `microtome run` says of the same file.
     fn digest(&self) -> String {
+        self.digest_of(&[])
+    }
+
+    fn digest_of(&self, arguments: &[&str]) -> String {
         let out = self.directory.path().join("out");
+        let mut run = Command::new(MICROTOME);
         let output =
-            Command::new(MICROTOME).args(["run", "-o", "json", "--out"]).arg(out).arg(self.job()).output().unwrap();
+            run.args(["run", "-o", "json", "--out"]).arg(out).args(arguments).arg(self.job()).output().unwrap();
         assert!(output.status.success());
         field(&output.stdout, "stream_digest")
     }
@@ -223,6 +228,27 @@ fn workers_may_come_before_the_head_and_end_after_it() {
     assert!(text.contains("\"patches\": 40, \"batches\": 3"), "{text}");
     assert!(head.0.wait().unwrap().success());
     assert!(worker.0.wait().unwrap().success(), "a drained worker ends well");
+}
+
+#[test]
+fn a_program_reads_each_dataset_on_its_own_connection() {
+    let stage = Stage::new(40);
+    let train = fs::read_to_string(stage.job()).unwrap();
+    let (start, end) = (train.find("  - name: train").unwrap(), train.find("  clusterSpec").unwrap());
+    let val =
+        train[start..end].replace("name: train", "name: val").replace("random: {perSlide: 40}", "grid: {stride: 512}");
+    fs::write(stage.job(), format!("{}{val}{}", &train[..end], &train[end..])).unwrap();
+    let _worker = stage.worker();
+    let both = format!("python3 {0} 0 0 val && python3 {0} 0 0 train", program());
+    let (mut head, mut output) = stage.head(&["sh", "-c", &both]);
+    let mut text = String::new();
+    output.read_to_string(&mut text).unwrap();
+    assert!(head.0.wait().unwrap().success(), "{text}");
+    let said: Vec<String> =
+        text.lines().filter(|line| line.starts_with('{')).map(|line| field(line.as_bytes(), "stream_digest")).collect();
+    assert_eq!(said, [stage.digest_of(&["--dataset", "val"]), stage.digest_of(&["--dataset", "train"])]);
+    let (mut head, _output) = stage.head(&["python3", &program(), "0", "0", "test"]);
+    assert_eq!(head.0.wait().unwrap().code(), Some(1), "there is no such dataset");
 }
 
 #[test]

@@ -116,7 +116,7 @@ mod tests {
 
     fn selection(patches: i32) -> Selection {
         let coordinates = (0..patches).map(|x| Coordinate { x, y: 0 }).collect();
-        let slide = SelectedSlide { index: 0, entry: Arc::default(), etag: None, coordinates };
+        let slide = SelectedSlide { index: 0, entry: Arc::default(), etag: None, size_bytes: 0, coordinates };
         Selection { slides: vec![slide], quarantined: Vec::new() }
     }
 

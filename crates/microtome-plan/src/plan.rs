@@ -120,6 +120,7 @@ mod tests {
             index,
             entry: Arc::new(SlideEntry { url: format!("{index}.svs"), ..SlideEntry::default() }),
             etag: None,
+            size_bytes: 0,
             coordinates: (0..*count).map(|x| Coordinate { x: x as i32, y: index as i32 }).collect(),
         };
         Arc::new(Selection { slides: (0..).zip(counts).map(slide).collect(), quarantined: Vec::new() })

@@ -27,6 +27,8 @@ pub struct SelectedSlide {
     pub entry: Arc<SlideEntry>,
     /// The version of the blob that was read: later reads are of this one or fail.
     pub etag: Option<String>,
+    /// The blob's size in bytes.
+    pub size_bytes: u64,
     /// Accepted coordinates, neighbours next to each other.
     pub coordinates: Vec<Coordinate>,
 }

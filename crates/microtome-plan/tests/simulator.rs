@@ -254,6 +254,7 @@ fn selection(counts: &[u32]) -> Selection {
             index,
             entry: Arc::default(),
             etag: None,
+            size_bytes: 0,
             coordinates: (0..*count as i32).map(|x| Coordinate { x, y: 0 }).collect(),
         })
         .collect();

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use microtome_slide::Stores;
+use microtome_slide::{Limits, Slide, SlideInfo, SlideUrl, Stores};
 
 use crate::engine::{self, Engine};
 use crate::head::{self, Feed, Head, Mode, Order, Origin};
@@ -78,6 +78,17 @@ impl LocalArgs {
 }
 
 impl Local {
+    /// Facts of the dataset's slide, if it has only one.
+    pub(super) async fn only_slide(&self) -> Result<Option<SlideInfo>> {
+        if let Some(info) = self.head.stats().first_slide {
+            return Ok(serde_json::from_value(info).ok());
+        }
+        // The selection is of an earlier run, and nobody has opened the slide for it.
+        let [slide] = self.source.slides.as_slice() else { return Ok(None) };
+        let slide = Slide::open(&self.stores, &SlideUrl::parse(&slide.url)?, &Limits::default()).await?;
+        Ok(Some(slide.info().clone()))
+    }
+
     /// Keeps the selection for the next run. To be called once it is frozen.
     pub(super) async fn keep_selection(&mut self) -> Result<()> {
         if let Some((cache, key)) = self.keep.take() {

@@ -83,7 +83,7 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
         if read.sheet.is_none() {
             local.keep_selection().await?;
             progress = Progress::new();
-            introduce(args, &local);
+            introduce(args, &local).await?;
         }
         read.take(&batch, &args.out).await?;
         progress.show(&local.head.stats());
@@ -195,8 +195,10 @@ fn ended(path: &Path, read: &Read) -> String {
 }
 
 /// What was selected, as soon as it is known; the progress goes on below.
-fn introduce(args: &Args, local: &Local) {
+async fn introduce(args: &Args, local: &Local) -> Result<()> {
     if args.output == Output::Table {
-        print!("{}", summary::introduction(local, &local.head.stats(), args.local.memory));
+        let info = local.only_slide().await?;
+        print!("{}", summary::introduction(local, info, args.local.memory));
     }
+    Ok(())
 }

@@ -126,9 +126,10 @@ pub(super) fn left_out(quarantined: &[Quarantined]) -> Vec<LeftOut> {
 }
 
 /// The slides and what was selected of them.
-pub(super) fn introduction(local: &Local, stats: &Snapshot, memory: u64) -> String {
+pub(super) fn introduction(local: &Local, info: Option<SlideInfo>, memory: u64) -> String {
+    let stats = local.head.stats();
     let recipe = &local.source.recipe;
-    let mut text = slide_line(local, stats);
+    let mut text = slide_line(local, &stats, info);
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -147,8 +148,7 @@ pub(super) fn introduction(local: &Local, stats: &Snapshot, memory: u64) -> Stri
 }
 
 /// Name and facts of a single slide; of several, how many.
-fn slide_line(local: &Local, stats: &Snapshot) -> String {
-    let info = stats.first_slide.clone().and_then(|info| serde_json::from_value::<SlideInfo>(info).ok());
+fn slide_line(local: &Local, stats: &Snapshot, info: Option<SlideInfo>) -> String {
     let (Some(info), [SlideEntry { url, .. }]) = (info, local.source.slides.as_slice()) else {
         return format!("{}, {}\n", count(stats.slides, "slide"), bytes(stats.slide_bytes));
     };

@@ -82,7 +82,6 @@ impl Selecting {
         let coordinates = selected.x.iter().zip(&selected.y).map(|(x, y)| Coordinate { x: *x, y: *y }).collect();
         self.stats.change(|stats| {
             stats.slides += 1;
-            stats.slide_bytes += selected.size_bytes;
             if index == 0 {
                 stats.first_slide = serde_json::from_slice(&selected.info).ok();
             }
@@ -95,6 +94,7 @@ impl Selecting {
             index,
             entry: Arc::new(self.source.slides[index as usize].clone()),
             etag: (!selected.etag.is_empty()).then_some(selected.etag),
+            size_bytes: selected.size_bytes,
             coordinates,
         });
     }

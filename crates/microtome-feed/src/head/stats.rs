@@ -77,6 +77,7 @@ impl Stats {
             stats.patches_total = selection.patches() * u64::from(recipe.epochs.get());
             stats.steps = selection.patches().div_ceil(u64::from(recipe.batch_size.get()));
             stats.slides = selection.slides.len() as u64;
+            stats.slide_bytes = selection.slides.iter().map(|slide| slide.size_bytes).sum();
         });
         self.selection.send_replace(Some(Arc::clone(selection)));
     }
