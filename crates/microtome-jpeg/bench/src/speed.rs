@@ -1,0 +1,3 @@
+//! Time.
+use crate::tissue::Tissue;
+pub(crate) fn run(_tissue: &Tissue) {}

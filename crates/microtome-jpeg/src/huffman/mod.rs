@@ -1,0 +1,44 @@
+//! Huffman tables made for reading: for coefficients, and for skipping them.
+//!
+//! A look-up takes the next bits as an index and answers with everything that lies in them: whole symbols with their extra
+//! bits. What does not fit the index falls to the canonical search of [`Codes`], one symbol at a time. Tables are pure
+//! functions of their [`HuffmanSpec`](crate::header::HuffmanSpec) and their size; [`Cache`] keeps them by content.
+
+mod cache;
+mod codes;
+mod coefficients;
+mod differences;
+mod skips;
+
+pub(crate) use cache::{Cache, Slot, Use};
+pub(crate) use codes::{Codes, extend};
+pub(crate) use coefficients::Coefficients;
+pub(crate) use differences::Differences;
+pub(crate) use skips::{END, Skips};
+
+/// How many bits the look-ups take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Size {
+    /// For tables that come with one tile and go with it: 9 bits cost little to build.
+    Small,
+    /// For tables that many tiles share.
+    Large,
+}
+
+impl Size {
+    /// Bits of a look-up of coefficients. 10 bits hold two coefficients often enough, and stay in the first cache.
+    fn coefficient_bits(self) -> u32 {
+        match self {
+            Self::Small => 9,
+            Self::Large => 10,
+        }
+    }
+
+    /// Bits of a look-up that skips. One that needs no values gains from a longer one.
+    fn skip_bits(self) -> u32 {
+        match self {
+            Self::Small => 9,
+            Self::Large => 12,
+        }
+    }
+}
