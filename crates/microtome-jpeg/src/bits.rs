@@ -44,6 +44,13 @@ impl<'a> Bits<'a> {
         self.count = self.count.wrapping_sub(count);
     }
 
+    /// As [`Self::consume`], by the lowest six bits of a number that has others above them.
+    #[inline(always)]
+    pub(crate) fn consume_low(&mut self, count: u32) {
+        self.buffer = self.buffer.wrapping_shl(count);
+        self.count = self.count.wrapping_sub(count & 63);
+    }
+
     /// Reads up to 16 bits of those made ready.
     #[inline(always)]
     pub(crate) fn take(&mut self, count: u32) -> u32 {

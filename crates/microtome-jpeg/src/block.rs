@@ -8,7 +8,10 @@ use crate::{
 };
 
 /// Where a block's coefficients go: the 64 of the block, and room that takes what corrupt data would write behind them.
-pub(crate) type Room = [i16; 128];
+pub(crate) type Room = [i16; 2 * CELLS];
+
+/// Coefficients of a block.
+pub(crate) const CELLS: usize = 64;
 
 /// Zigzag order to row by row; all that lies behind a block is one place.
 const ORDER: [u8; 128] = order();
@@ -42,6 +45,8 @@ pub(crate) fn place(at: usize) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadCode;
 
+// What is cold takes the position by value and returns it: a reference would keep the hot loops' copy in memory.
+
 /// Reads a DC difference; leaves at least 25 bits of the refilled buffer.
 #[inline(always)]
 fn difference(bits: &mut Bits<'_>, table: &Differences) -> Result<i32, BadCode> {
@@ -51,16 +56,24 @@ fn difference(bits: &mut Bits<'_>, table: &Differences) -> Result<i32, BadCode> 
         bits.consume(taken);
         return Ok(value);
     }
-    let (_, size) = symbol(bits, &table.codes)?;
-    Ok(extend(bits.take(size), size))
+    let (after, value) = long_difference(*bits, &table.codes)?;
+    *bits = after;
+    Ok(value)
+}
+
+/// Reads a DC difference by search.
+#[cold]
+fn long_difference<'a>(bits: Bits<'a>, codes: &Codes) -> Result<(Bits<'a>, i32), BadCode> {
+    let (mut bits, _, size) = symbol(bits, codes)?;
+    let extra = bits.take(size);
+    Ok((bits, extend(extra, size)))
 }
 
 /// Reads one symbol by search: its run, and its size.
-#[cold]
-fn symbol(bits: &mut Bits<'_>, codes: &Codes) -> Result<(u32, u32), BadCode> {
+fn symbol<'a>(mut bits: Bits<'a>, codes: &Codes) -> Result<(Bits<'a>, u32, u32), BadCode> {
     let found = codes.find((bits.peek() >> 48) as u16).ok_or(BadCode)?;
     bits.consume(u32::from(found.bits));
-    Ok((u32::from(found.symbol >> 4), u32::from(found.symbol & 15)))
+    Ok((bits, u32::from(found.symbol >> 4), u32::from(found.symbol & 15)))
 }
 
 /// Reads a block whose room is all zero but for the DC coefficient's place and the place behind the block. Says how many
@@ -76,53 +89,69 @@ pub(crate) fn read(
     room[0] = *previous as i16;
     let mut due = 1_usize;
     loop {
-        let before = (*bits, due);
-        let entry = tables.1.look_up(bits.peek());
-        if entry.bits == 0 {
-            bits.refill();
-            if read_one(bits, &tables.1.codes, &mut due, room)? {
+        // One refill is good for two look-ups.
+        for _ in 0..2 {
+            let entry = tables.1.look_up(bits.peek());
+            let ([one, other], [value, other_value]) = (entry.places(), entry.values());
+            room[behind(due, one)] = value;
+            room[behind(due, other)] = other_value;
+            let advanced = due.wrapping_add(entry.advance());
+            if !entry.is_empty() && advanced < 64 {
+                bits.consume_low(entry.bits());
+                due = advanced;
+                continue;
+            }
+            // A block ends where an end may stand, or with its last coefficient.
+            let end = usize::from(END);
+            if advanced == 64 || (end..end + 64).contains(&advanced) {
+                bits.consume_low(entry.bits());
+                return Ok(advanced & 127);
+            }
+            // A symbol too long for the table; or the second one belongs to the next block, or the data are corrupt.
+            let one = read_one(*bits, &tables.1.codes, due)?;
+            *bits = one.after;
+            room[behind(one.place, 0)] = one.value;
+            due = one.due;
+            if one.is_last {
                 return Ok(due);
             }
-        } else {
-            for (value, place) in entry.values.into_iter().zip(entry.places) {
-                room[usize::from(ORDER[due.wrapping_add(usize::from(place)) & 127]) & 127] = value;
-            }
-            bits.consume(u32::from(entry.bits));
-            due = due.wrapping_add(usize::from(entry.advance));
-            if due >= 64 {
-                // A block's end is an end where one may stand, or its last coefficient.
-                if due == 64 {
-                    return Ok(64);
-                }
-                if due.wrapping_sub(usize::from(END)) < 64 {
-                    return Ok(due.wrapping_sub(usize::from(END)));
-                }
-                // The entry's second half belongs to the next block, or the data are corrupt.
-                (*bits, due) = before;
-                bits.refill();
-                if read_one(bits, &tables.1.codes, &mut due, room)? {
-                    return Ok(due);
-                }
-            }
+            break;
         }
         bits.refill();
     }
 }
 
-/// Reads one symbol of a block; whether the block ends with it.
+/// Where a coefficient goes.
+#[inline(always)]
+fn behind(due: usize, place: usize) -> usize {
+    usize::from(ORDER[due.wrapping_add(place) & 127]) & 127
+}
+
+/// One symbol of a block.
+struct One<'a> {
+    after: Bits<'a>,
+    /// A coefficient and its place; a 0 behind the block if there is none.
+    value: i16,
+    place: usize,
+    /// The coefficient that is due next.
+    due: usize,
+    is_last: bool,
+}
+
+/// Reads one symbol by search.
 #[cold]
-fn read_one(bits: &mut Bits<'_>, codes: &Codes, due: &mut usize, room: &mut Room) -> Result<bool, BadCode> {
-    let (run, size) = symbol(bits, codes)?;
+fn read_one<'a>(mut bits: Bits<'a>, codes: &Codes, due: usize) -> Result<One<'a>, BadCode> {
+    bits.refill();
+    let (mut after, run, size) = symbol(bits, codes)?;
     if size == 0 && run < 15 {
-        return Ok(true);
+        return Ok(One { after, value: 0, place: 64, due, is_last: true });
     }
-    let at = *due + run as usize;
-    if at > 63 {
+    let place = due + run as usize;
+    if place > 63 {
         return Err(BadCode);
     }
-    room[usize::from(ORDER[at]) & 127] = extend(bits.take(size), size) as i16;
-    *due = at + 1;
-    Ok(*due == 64)
+    let extra = after.take(size);
+    Ok(One { after, value: extend(extra, size) as i16, place, due: place + 1, is_last: place == 63 })
 }
 
 /// Passes a block.
@@ -131,32 +160,27 @@ pub(crate) fn skip(bits: &mut Bits<'_>, tables: (&Differences, &Skips), previous
     *previous = previous.wrapping_add(difference(bits, tables.0)?);
     let mut due = 1_u32;
     loop {
-        let before = (*bits, due);
-        let (advance, taken) = tables.1.look_up(bits.peek());
-        bits.consume(taken);
-        due = due.wrapping_add(advance);
-        if taken == 0 || due >= 64 {
-            if taken > 0 && (due == 64 || due.wrapping_sub(u32::from(END)) < 64) {
+        for _ in 0..2 {
+            let entry = tables.1.look_up(bits.peek());
+            let advanced = due.wrapping_add(entry >> 8);
+            if entry != 0 && advanced < 64 {
+                bits.consume_low(entry);
+                due = advanced;
+                continue;
+            }
+            let end = u32::from(END);
+            if advanced == 64 || (end..end + 64).contains(&advanced) {
+                bits.consume_low(entry);
                 return Ok(());
             }
-            (*bits, due) = before;
-            bits.refill();
-            if skip_one(bits, &tables.1.codes, &mut due)? {
+            let one = read_one(*bits, &tables.1.codes, due as usize)?;
+            *bits = one.after;
+            due = one.due as u32;
+            if one.is_last {
                 return Ok(());
             }
+            break;
         }
         bits.refill();
     }
-}
-
-/// Passes one symbol of a block; whether the block ends with it.
-#[cold]
-fn skip_one(bits: &mut Bits<'_>, codes: &Codes, due: &mut u32) -> Result<bool, BadCode> {
-    let (run, size) = symbol(bits, codes)?;
-    if size == 0 && run < 15 {
-        return Ok(true);
-    }
-    bits.consume(size);
-    *due += run + 1;
-    if *due > 64 { Err(BadCode) } else { Ok(*due == 64) }
 }

@@ -32,6 +32,7 @@ pub struct Decoder {
     kernels: Kernels,
     tables: Cache,
     data: Unstuffed,
+    rooms: Rooms,
     planes: Planes,
     lines: Lines,
     quantization: Vec<[i16; 64]>,
@@ -50,6 +51,7 @@ impl Decoder {
             kernels,
             tables: Cache::new(table_bytes),
             data: Unstuffed::default(),
+            rooms: Rooms::default(),
             planes: Planes::default(),
             lines: Lines::default(),
             quantization: Vec::new(),
@@ -120,22 +122,17 @@ impl Decoder {
         }
         let mut units = Vec::with_capacity(6);
         for (component, (needs, (dc, ac))) in geometry.components.iter().zip(places).enumerate() {
-            let (dc, ac) = (self.tables.slot(dc), self.tables.slot(ac));
+            let (dc, slot) = (self.tables.slot(dc).differences(), self.tables.slot(ac));
+            let (Some(dc), Some(ac)) = (dc, slot.coefficients()) else { continue };
             let [across, down] = needs.blocks;
             let blocks = (0..down).flat_map(|row| (0..across).map(move |column| [column, row]));
-            units.extend(blocks.map(|at| Unit { component, at, dc, ac }));
+            units.extend(blocks.map(|at| Unit { component, at, dc, ac, skips: slot.skips() }));
         }
         self.planes.prepare(geometry);
         let (planes, samples) = self.planes.parts();
-        let plan = Plan {
-            geometry,
-            units: &units,
-            planes,
-            restart_interval: header.restart_interval,
-            data: &self.data,
-            start,
-        };
-        let mut output = Output { inverse: self.kernels.inverse, quantization: &self.quantization, samples };
-        Walk::new(&plan, index).run(&mut Rooms::default(), &mut output)
+        let plan = Plan { geometry, units: &units, restart_interval: header.restart_interval, data: &self.data, start };
+        let mut output = Output { inverse: self.kernels.inverse, quantization: &self.quantization, planes, samples };
+        self.rooms.clear();
+        Walk::new(&plan, index).run(&mut self.rooms, &mut output)
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Planes {
 }
 
 /// One component's samples.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Plane {
     /// Of the first sample of the first block.
     start: usize,
@@ -35,6 +35,11 @@ impl Plane {
         let first = needs.needed.map(|span| span.first * 8);
         let last = needs.samples.map(|count| count - 1);
         Self { start: start + LEFT, stride: LEFT + size[0] as usize + RIGHT, first, last, size }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_stride(stride: usize) -> Self {
+        Self { stride, ..Self::default() }
     }
 
     fn bytes(&self) -> usize {

@@ -8,10 +8,9 @@ use crate::{
     bits::Bits,
     block::{self, BadCode},
     geometry::Geometry,
-    huffman::Slot,
+    huffman::{Coefficients, Differences, Skips},
     index::{Entry, Index},
-    planes::Plane,
-    transform::{Output, Place, Rooms},
+    transform::{Output, Rooms},
     unstuff::Unstuffed,
 };
 
@@ -21,8 +20,10 @@ pub(crate) struct Unit<'a> {
     pub(crate) component: usize,
     /// Column and row of the block in its MCU.
     pub(crate) at: [u32; 2],
-    pub(crate) dc: &'a Slot,
-    pub(crate) ac: &'a Slot,
+    pub(crate) dc: &'a Differences,
+    pub(crate) ac: &'a Coefficients,
+    /// Nothing if no block is ever passed.
+    pub(crate) skips: Option<&'a Skips>,
 }
 
 /// What a walk looks at.
@@ -30,7 +31,6 @@ pub(crate) struct Unit<'a> {
 pub(crate) struct Plan<'a> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) units: &'a [Unit<'a>],
-    pub(crate) planes: &'a [Plane],
     /// MCUs between restart markers; 0: there are none.
     pub(crate) restart_interval: u32,
     pub(crate) data: &'a Unstuffed,
@@ -48,8 +48,23 @@ pub(crate) struct Walk<'a, 'i> {
     mcu: u32,
     /// The MCU before which a restart marker stands, and where the data before it end, in bytes.
     restart: (u32, usize),
+    /// The MCU of which the index wants an entry.
+    noted: u32,
     /// Entries of `left_out` before the last entry made.
     left_out: usize,
+}
+
+/// A unit in one row of blocks.
+#[derive(Debug, Clone, Copy)]
+struct RowUnit<'a> {
+    unit: Unit<'a>,
+    /// Column of blocks of the row's first MCU, columns of blocks an MCU.
+    column: u32,
+    step: u32,
+    /// The first column that is needed, how many there are, and where the first one's samples go.
+    first: u32,
+    count: u32,
+    start: usize,
 }
 
 impl<'a, 'i> Walk<'a, 'i> {
@@ -57,20 +72,24 @@ impl<'a, 'i> Walk<'a, 'i> {
         let (mcu, entry) = plan.start;
         let bits = Bits::at(plan.data.padded(), entry.bit as usize % 8);
         let previous = entry.previous.map(i32::from);
-        let mut walk = Self { plan, index, bits, previous, mcu, restart: (0, 0), left_out: 0 };
+        let mut walk = Self { plan, index, bits, previous, mcu, restart: (0, 0), noted: u32::MAX, left_out: 0 };
         walk.find_restart();
+        walk.find_noted();
         walk
     }
 
     /// Reads all blocks that the region needs.
     pub(crate) fn run(&mut self, rooms: &mut Rooms, output: &mut Output<'_>) -> Result<(), Error> {
         let [columns, rows] = self.plan.geometry.mcus;
+        let mut units = Vec::with_capacity(self.plan.units.len());
         for row in rows.first..=rows.last {
             let start = row * self.plan.geometry.mcus_across;
             self.reach(start + columns.first)?;
-            for column in columns.first..=columns.last {
+            units.clear();
+            units.extend(self.plan.units.iter().map(|unit| self.in_row(unit, columns.first, row, output)));
+            for _ in columns.first..=columns.last {
                 self.pass_events()?;
-                self.read([column, row], rooms, output).map_err(|BadCode| self.bad_code())?;
+                self.read(&mut units, rooms, output).map_err(|BadCode| self.bad_code())?;
                 self.mcu += 1;
                 self.check()?;
             }
@@ -93,8 +112,8 @@ impl<'a, 'i> Walk<'a, 'i> {
             if self.plan.restart_interval > 0 {
                 until = until.min(self.restart.0);
             }
-            if let Some(due) = self.index.as_ref().and_then(|index| index.due()).filter(|due| *due > self.mcu) {
-                until = until.min(due);
+            if self.noted > self.mcu {
+                until = until.min(self.noted);
             }
             self.skip(until)?;
         }
@@ -141,7 +160,7 @@ impl<'a, 'i> Walk<'a, 'i> {
         if self.mcu == self.restart.0 {
             self.pass_restart()?;
         }
-        if self.index.as_ref().and_then(|index| index.due()) == Some(self.mcu) {
+        if self.mcu == self.noted {
             self.note();
         }
         Ok(())
@@ -176,6 +195,23 @@ impl<'a, 'i> Walk<'a, 'i> {
         if let (Ok(bit), Ok(left_out), true, Some(index)) = (bit, left_out, whole, &mut self.index) {
             index.push(Entry { bit, left_out, previous });
         }
+        self.find_noted();
+    }
+
+    /// Finds the MCU of which the index wants an entry: one ahead, or none.
+    fn find_noted(&mut self) {
+        self.noted = self.index.as_ref().and_then(|index| index.due()).unwrap_or(u32::MAX);
+    }
+
+    /// A unit in the first wanted MCU of a row.
+    fn in_row(&self, unit: &Unit<'a>, column: u32, row: u32, output: &Output<'_>) -> RowUnit<'a> {
+        let needs = &self.plan.geometry.components[unit.component];
+        let ([columns, rows], [step, down]) = (needs.needed, needs.blocks);
+        let row = row * down + unit.at[1];
+        let is_needed = rows.contains(row);
+        let start = if is_needed { output.planes[unit.component].block(columns.first, row) } else { 0 };
+        let count = if is_needed { columns.length() } else { 0 };
+        RowUnit { unit: *unit, column: column * step + unit.at[0], step, first: columns.first, count, start }
     }
 
     /// Refuses to have read behind the data.
@@ -202,8 +238,8 @@ impl<'a, 'i> Walk<'a, 'i> {
         let mut failed = false;
         while self.mcu < until && !failed {
             for unit in self.plan.units {
-                let (Some(dc), Some(skips)) = (unit.dc.differences(), unit.ac.skips()) else { continue };
-                failed |= block::skip(&mut bits, (dc, skips), &mut previous[unit.component]).is_err();
+                let Some(skips) = unit.skips else { continue };
+                failed |= block::skip(&mut bits, (unit.dc, skips), &mut previous[unit.component]).is_err();
             }
             self.mcu += 1;
             failed |= bits.position() > end;
@@ -215,26 +251,20 @@ impl<'a, 'i> Walk<'a, 'i> {
 
     /// Reads the needed blocks of an MCU and passes the others.
     #[inline(always)]
-    fn read(&mut self, mcu: [u32; 2], rooms: &mut Rooms, output: &mut Output<'_>) -> Result<(), BadCode> {
-        let mut bits = self.bits;
-        for unit in self.plan.units {
+    fn read(&mut self, units: &mut [RowUnit<'_>], rooms: &mut Rooms, output: &mut Output<'_>) -> Result<(), BadCode> {
+        let (mut bits, mut previous) = (self.bits, self.previous);
+        for RowUnit { unit, column, step, first, count, start } in units {
             let component = unit.component;
-            let needs = &self.plan.geometry.components[component];
-            let [column, row] = [0, 1].map(|axis| mcu[axis] * needs.blocks[axis] + unit.at[axis]);
-            let previous = &mut self.previous[component];
-            let Some(dc) = unit.dc.differences() else { continue };
-            if needs.needed[0].contains(column) && needs.needed[1].contains(row) {
-                let Some(coefficients) = unit.ac.coefficients() else { continue };
-                let count = block::read(&mut bits, (dc, coefficients), previous, rooms.room())?;
-                let plane = &self.plan.planes[component];
-                let place = Place { component, start: plane.block(column, row), stride: plane.stride };
-                rooms.take(count, place, output);
-            } else {
-                let Some(skips) = unit.ac.skips() else { continue };
-                block::skip(&mut bits, (dc, skips), previous)?;
+            let place = column.wrapping_sub(*first);
+            *column = column.wrapping_add(*step);
+            if place < *count {
+                let coefficients = block::read(&mut bits, (unit.dc, unit.ac), &mut previous[component], rooms.room())?;
+                rooms.take(coefficients, component, start.wrapping_add(8 * place as usize), output);
+            } else if let Some(skips) = unit.skips {
+                block::skip(&mut bits, (unit.dc, skips), &mut previous[component])?;
             }
         }
-        self.bits = bits;
+        (self.bits, self.previous) = (bits, previous);
         Ok(())
     }
 }

@@ -1,32 +1,30 @@
-//! Takes blocks as they are read and transforms them two by two.
+//! Takes blocks as they are read, and transforms them a batch at a time.
 //!
-//! Blocks are sorted by how many coefficients they have, because two of a kind go through one instruction stream; a block
-//! waits for its partner in its room, and a third room takes the block that is being read.
+//! Blocks are sorted by how many coefficients they have: those of a kind go through one stream of instructions, two or more
+//! side by side. Sorting takes no branch, because what a block holds cannot be foretold.
 
 use crate::{
-    block::Room,
-    kernels::{Block, Filled, Inverse},
+    block::{CELLS, Room},
+    kernels::{Batch, Filled, Inverse, Job},
+    planes::Plane,
 };
 
 /// Coefficients of a block, in zigzag order, that lie in its corner of 4×4.
 const IN_CORNER: usize = 10;
 
-/// Where a block's samples go, and the component it is of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) component: usize,
-    pub(crate) start: usize,
-    pub(crate) stride: usize,
-}
+/// Blocks of a batch: 4 KiB of coefficients, so that the tables stay in the first cache beside them.
+const BLOCKS: usize = 32;
 
-/// Rooms for coefficients, and the blocks that wait in them.
+/// The blocks that wait for their transform.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    rooms: [Room; 3],
-    /// The room of the block that is being read.
-    free: usize,
-    whole: Option<(usize, Place)>,
-    corner: Option<(usize, Place)>,
+    /// The coefficients, block by block, and room behind the last.
+    coefficients: Box<[i16; (BLOCKS + 1) * CELLS]>,
+    /// Blocks so far.
+    count: usize,
+    /// Blocks with nothing but a DC coefficient, with a corner, with more.
+    jobs: [[Job; BLOCKS]; 3],
+    counts: [usize; 3],
 }
 
 /// What transforming needs beside the coefficients.
@@ -35,81 +33,70 @@ pub(crate) struct Output<'a> {
     pub(crate) inverse: Inverse,
     /// Factors by component, row by row.
     pub(crate) quantization: &'a [[i16; 64]],
+    pub(crate) planes: &'a [Plane],
     pub(crate) samples: &'a mut [u8],
 }
 
 impl Default for Rooms {
     fn default() -> Self {
-        Self { rooms: [[0; 128]; 3], free: 0, whole: None, corner: None }
+        let coefficients = Box::new([0; (BLOCKS + 1) * CELLS]);
+        Self { coefficients, count: 0, jobs: [[Job::default(); BLOCKS]; 3], counts: [0; 3] }
     }
 }
 
 impl Rooms {
+    /// Forgets all blocks, whatever became of them.
+    pub(crate) fn clear(&mut self) {
+        self.coefficients.fill(0);
+        (self.count, self.counts) = (0, [0; 3]);
+    }
+
     /// The room for the next block; zero but for its first place and the one behind the block.
     #[inline(always)]
     pub(crate) fn room(&mut self) -> &mut Room {
-        &mut self.rooms[self.free]
+        let start = (self.count & (BLOCKS - 1)) * CELLS;
+        // What lies behind the block is the next one's DC coefficient, which is written when that is read.
+        self.coefficients[start..].first_chunk_mut().expect("there is room behind the last block")
     }
 
     /// Takes the block in [`Self::room`], which has so many coefficients.
     #[inline(always)]
-    pub(crate) fn take(&mut self, coefficients: usize, place: Place, output: &mut Output<'_>) {
-        if coefficients <= 1 {
-            flat(self.rooms[self.free][0], place, output);
-            return;
-        }
-        let filled = if coefficients <= IN_CORNER { Filled::Corner } else { Filled::Whole };
-        let waiting = match filled {
-            Filled::Corner => &mut self.corner,
-            Filled::Whole => &mut self.whole,
-        };
-        let this = (self.free, place);
-        match waiting.take() {
-            Some(other) => self.transform(other, this, filled, output),
-            None => {
-                *waiting = Some(this);
-                let taken = |room: usize| [self.whole, self.corner].iter().flatten().any(|(taken, _)| *taken == room);
-                self.free = (0..3).find(|room| !taken(*room)).unwrap_or_default();
-            }
+    pub(crate) fn take(&mut self, coefficients: usize, component: usize, start: usize, output: &mut Output<'_>) {
+        let kind = usize::from(coefficients > 1) + usize::from(coefficients > IN_CORNER);
+        let count = self.counts[kind];
+        self.jobs[kind][count & (BLOCKS - 1)] = Job { room: self.count * CELLS, component, start };
+        self.counts[kind] = count + 1;
+        self.count += 1;
+        if self.count == BLOCKS {
+            self.finish(output);
         }
     }
 
-    /// Transforms the blocks that still wait.
+    /// Transforms the blocks that wait.
     pub(crate) fn finish(&mut self, output: &mut Output<'_>) {
-        for (waiting, filled) in [(self.whole.take(), Filled::Whole), (self.corner.take(), Filled::Corner)] {
-            if let Some((room, place)) = waiting {
-                // The free room's block has no coefficients; it goes to the same place, first.
-                self.rooms[self.free][0] = 0;
-                self.transform((self.free, place), (room, place), filled, output);
+        let [flat, corner, whole] = [0, 1, 2].map(|kind| &self.jobs[kind][..self.counts[kind]]);
+        for job in flat {
+            let plane = &output.planes[job.component];
+            let sample = flat_sample(self.coefficients[job.room], output.quantization[job.component][0]);
+            let area = &mut output.samples[job.start..job.start + 7 * plane.stride + 8];
+            for row in area.chunks_mut(plane.stride) {
+                row[..8].fill(sample);
             }
         }
-    }
-
-    fn transform(&mut self, one: (usize, Place), other: (usize, Place), filled: Filled, output: &mut Output<'_>) {
-        let Ok(rooms) = self.rooms.get_disjoint_mut([one.0, other.0]) else { return };
-        let [Some(first), Some(second)] = rooms.map(|room| room.first_chunk_mut()) else { return };
-        let block = |coefficients, place: Place| Block {
-            coefficients,
-            quantization: &output.quantization[place.component],
-            start: place.start,
-            stride: place.stride,
-        };
-        (output.inverse)([block(first, one.1), block(second, other.1)], filled, output.samples);
-        self.free = other.0;
+        for (jobs, filled) in [(corner, Filled::Corner), (whole, Filled::Whole)] {
+            let coefficients = &mut *self.coefficients;
+            let (quantization, planes) = (output.quantization, output.planes);
+            (output.inverse)(Batch { jobs, coefficients, quantization, planes }, filled, output.samples);
+        }
+        (self.count, self.counts) = (0, [0; 3]);
     }
 }
 
-/// A block with nothing but its DC coefficient: all its samples are the same. What the transform gives, without it.
-#[inline(always)]
-fn flat(coefficient: i16, place: Place, output: &mut Output<'_>) {
-    let value = coefficient.wrapping_mul(output.quantization[place.component][0]);
+/// All samples of a block with nothing but its DC coefficient: what the transform gives, without it.
+fn flat_sample(coefficient: i16, factor: i16) -> u8 {
     // Both passes shift by the fraction bits, and keep 2 bits after the first.
-    let kept = (i32::from(value) * 4).clamp(i32::from(i16::MIN), i32::from(i16::MAX));
-    let sample = (((kept + 16) >> 5).clamp(-128, 127) + 128) as u8;
-    let area = &mut output.samples[place.start..place.start + 7 * place.stride + 8];
-    for row in area.chunks_mut(place.stride) {
-        row[..8].fill(sample);
-    }
+    let kept = (i32::from(coefficient.wrapping_mul(factor)) * 4).clamp(i32::from(i16::MIN), i32::from(i16::MAX));
+    (((kept + 16) >> 5).clamp(-128, 127) + 128) as u8
 }
 
 #[cfg(test)]
@@ -120,15 +107,15 @@ mod tests {
     /// Transforms blocks of one value each, at `at`, side by side.
     fn transform(blocks: &[(usize, usize, i16)], kernels: Kernels) -> Vec<u8> {
         let mut samples = vec![0; 8 * 8 * blocks.len()];
-        let mut output =
-            Output { inverse: kernels.inverse, quantization: &[[3; 64], [-20_000; 64]], samples: &mut samples };
+        let planes = [Plane::of_stride(blocks.len() * 8); 2];
+        let quantization = &[[3; 64], [-20_000; 64]];
+        let mut output = Output { inverse: kernels.inverse, quantization, planes: &planes, samples: &mut samples };
         let mut rooms = Rooms::default();
         for (column, (coefficients, at, value)) in blocks.iter().enumerate() {
             rooms.room()[0] = 0;
             rooms.room()[*at] = *value;
             rooms.room()[64] = 77;
-            let place = Place { component: column % 2, start: column * 8, stride: blocks.len() * 8 };
-            rooms.take(*coefficients, place, &mut output);
+            rooms.take(*coefficients, column % 2, column * 8, &mut output);
         }
         rooms.finish(&mut output);
         samples
@@ -136,17 +123,19 @@ mod tests {
 
     #[test]
     fn every_block_comes_to_its_place_in_whatever_company() {
-        let blocks =
+        let some =
             [(1, 0, 90), (64, 63, 50), (9, 16, -40), (64, 9, 7), (3, 1, 30), (10, 8, -3), (1, 0, -5), (64, 7, 20)];
+        // More than two batches.
+        let blocks: Vec<_> = some.into_iter().cycle().take(75).collect();
         for kernels in Kernels::all() {
             let together = transform(&blocks, kernels);
             for (column, block) in blocks.iter().enumerate() {
                 // Alone, transformed as a whole, on the same component.
                 let whole = (64, block.1, block.2);
                 let alone = transform(&[(1, 0, 0), whole][1 - column % 2..], kernels);
-                let width = alone.len() / 8;
+                let (width, all) = (alone.len() / 8, together.len() / 8);
                 for row in 0..8 {
-                    let start = row * 64 + column * 8;
+                    let start = row * all + column * 8;
                     assert_eq!(together[start..start + 8], alone[(row + 1) * width - 8..][..8], "{column}, {row}");
                 }
             }

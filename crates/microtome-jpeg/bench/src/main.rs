@@ -1,4 +1,5 @@
-//! `parity`: pixels against libjpeg-turbo. `speed` (default): time beside libjpeg-turbo and zune-jpeg.
+//! `parity`: pixels against libjpeg-turbo. A sampling, or nothing: time beside libjpeg-turbo and zune-jpeg.
+//! `profile`: this crate alone, for a profiler.
 
 mod parity;
 mod random;
@@ -10,6 +11,7 @@ fn main() {
     let tissue = tissue::Tissue::read();
     match std::env::args().nth(1).as_deref() {
         Some("parity") => parity::run(&tissue),
-        _ => speed::run(&tissue),
+        Some("profile") => speed::profile(&tissue),
+        only => speed::run(&tissue, only),
     }
 }

@@ -22,18 +22,18 @@ pub(crate) fn run(tissue: &Tissue) {
                 let small = tile % 5 == 0;
                 let size = |random: &mut Random| 1 + random.below(if small { 20 } else { 300 });
                 let (width, height) = (size(&mut random), size(&mut random));
-                let rgb = tissue.cut(
-                    random.below(tissue.width - width),
-                    random.below(tissue.height - height),
+                let rgb =
+                    tissue.cut(random.below(tissue.width - width), random.below(tissue.height - height), width, height);
+                let jpeg = turbo::encode(
+                    &rgb,
                     width,
-                    height,
+                    Encoding {
+                        sampling,
+                        quality: [30, 75, 90, 100][random.below(4)],
+                        optimize: random.below(2) == 0,
+                        restart: [0, 0, 1, 7][random.below(4)],
+                    },
                 );
-                let jpeg = turbo::encode(&rgb, width, Encoding {
-                    sampling,
-                    quality: [30, 75, 90, 100][random.below(4)],
-                    optimize: random.below(2) == 0,
-                    restart: [0, 0, 1, 7][random.below(4)],
-                });
                 let mut whole = vec![0; rgb.len()];
                 turbo.whole(&jpeg, &mut whole);
                 let header = Header::parse(&jpeg, &[]).expect("a header");

@@ -76,8 +76,14 @@ impl Decoder {
             assert_eq!(tj::tj3DecompressHeader(self.handle, jpeg.as_ptr(), jpeg.len() as u64), 0);
             assert_eq!(tj::tj3SetCroppingRegion(self.handle, tj::tjregion { x, y, w, h }), 0);
             let format = tj::TJPF_TJPF_RGB as i32;
-            let done =
-                tj::tj3Decompress8(self.handle, jpeg.as_ptr(), jpeg.len() as u64, out.as_mut_ptr(), pitch as i32, format);
+            let done = tj::tj3Decompress8(
+                self.handle,
+                jpeg.as_ptr(),
+                jpeg.len() as u64,
+                out.as_mut_ptr(),
+                pitch as i32,
+                format,
+            );
             assert_eq!(done, 0);
         }
     }

@@ -1,78 +1,115 @@
 //! Look-ups of AC coefficients: one or two of them with their extra bits, or one and the end of the block.
 
-use super::{Codes, END, Size, codes::extend};
+use super::{Codes, END, Size, codes::extend, spread};
 use crate::header::HuffmanSpec;
+
+/// Bits of an index.
+const BITS: u32 = 10;
 
 /// One table of AC coefficients.
 #[derive(Debug)]
 pub(crate) struct Coefficients {
-    entries: Vec<Entry>,
-    bits: u32,
+    entries: Box<[Entry; 1 << BITS]>,
     pub(crate) codes: Codes,
 }
 
-/// What the next bits hold. Places count from the coefficient that is due. Where there is one coefficient only, it stands
-/// twice; where there is none, it is a 0 at the place that is due anyway: so a reader may store both without asking.
+/// What the next bits hold, in one word. Places count from the coefficient that is due. Where there is one coefficient only,
+/// it stands twice; where there is none, it is a 0 at the place that is due anyway: so a reader may store both without asking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(C, align(8))]
-pub(crate) struct Entry {
-    pub(crate) values: [i16; 2],
-    pub(crate) places: [u8; 2],
+pub(crate) struct Entry(u64);
+
+/// An entry by its parts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Parts {
+    values: [i16; 2],
+    places: [u8; 2],
+    advance: u8,
+    bits: u8,
+}
+
+impl Entry {
+    /// Bits that all of this takes, with noise above the lowest six. All 0: ask [`Codes::find`].
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Whether there is anything.
+    #[inline(always)]
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// How many coefficients that makes, the zeros among them too; [`END`] more if the block ends.
-    pub(crate) advance: u8,
-    /// Bits that all of this takes. 0: ask [`Codes::find`].
-    pub(crate) bits: u8,
+    #[inline(always)]
+    pub(crate) fn advance(self) -> usize {
+        usize::from((self.0 >> 8) as u8)
+    }
+
+    #[inline(always)]
+    pub(crate) fn places(self) -> [usize; 2] {
+        [usize::from((self.0 >> 16) as u8), usize::from((self.0 >> 24) as u8)]
+    }
+
+    #[inline(always)]
+    pub(crate) fn values(self) -> [i16; 2] {
+        [(self.0 >> 32) as i16, (self.0 >> 48) as i16]
+    }
+}
+
+impl From<Parts> for Entry {
+    fn from(parts: Parts) -> Self {
+        let Parts { values: [a, b], places: [c, d], advance, bits } = parts;
+        let ([a, e], [b, f]) = (a.to_le_bytes(), b.to_le_bytes());
+        Self(u64::from_le_bytes([bits, advance, c, d, a, e, b, f]))
+    }
 }
 
 impl Coefficients {
     pub(super) fn new(spec: HuffmanSpec<'_>, size: Size) -> Self {
         let (codes, bits) = (Codes::new(spec), size.coefficient_bits());
-        let ones: Vec<Entry> =
-            (0_u32..).zip(codes.by_prefix(bits)).map(|(index, symbol)| one(index, bits, symbol)).collect();
+        let ones: Vec<Parts> =
+            (0..).zip(codes.by_prefix(bits)).map(|(index, symbol)| one(index, bits, symbol)).collect();
         let mask = (1 << bits) - 1;
-        let both = ones.iter().enumerate().map(|(index, first)| match first {
-            Entry { bits: 0, .. } => *first,
-            Entry { advance: END.., .. } => *first,
-            _ => {
-                let second = ones[(index << first.bits) & mask];
-                // The second one's index was filled up with zeros: it counts only if it needs none of them.
-                let fits = second.bits > 0 && u32::from(first.bits + second.bits) <= bits;
-                if fits { join(*first, second) } else { *first }
-            }
+        let both = ones.iter().enumerate().map(|(index, first)| {
+            let second = ones[(index << first.bits) & mask];
+            // The second one's index was filled up with zeros: it counts only if it needs none of them.
+            let fits = second.bits > 0 && u32::from(first.bits + second.bits) <= bits;
+            if first.bits > 0 && first.advance < END && fits { join(*first, second) } else { *first }
         });
-        Self { entries: both.collect(), bits, codes }
+        Self { entries: spread(both.map(Entry::from)), codes }
     }
 
     /// What the start of a bit buffer holds.
     #[inline(always)]
     pub(crate) fn look_up(&self, buffer: u64) -> Entry {
-        self.entries[(buffer >> (64 - self.bits)) as usize]
+        self.entries[(buffer >> (64 - BITS)) as usize]
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.entries.len() * size_of::<Entry>()
+        size_of_val(&*self.entries)
     }
 }
 
 /// The entry of one symbol, if it fits the index with its extra bits.
-fn one(index: u32, bits: u32, symbol: super::codes::Symbol) -> Entry {
+fn one(index: u32, bits: u32, symbol: super::codes::Symbol) -> Parts {
     let (run, size) = (symbol.symbol >> 4, u32::from(symbol.symbol & 15));
     let taken = u32::from(symbol.bits) + size;
     if symbol.bits == 0 || taken > bits {
-        return Entry::default();
+        return Parts::default();
     }
     if size == 0 && run < 15 {
-        return Entry { advance: END, bits: symbol.bits, ..Entry::default() };
+        return Parts { advance: END, bits: symbol.bits, ..Parts::default() };
     }
     let value = extend((index >> (bits - taken)) & ((1 << size) - 1), size) as i16;
-    Entry { values: [value; 2], places: [run; 2], advance: run + 1, bits: taken as u8 }
+    Parts { values: [value; 2], places: [run; 2], advance: run + 1, bits: taken as u8 }
 }
 
-fn join(first: Entry, second: Entry) -> Entry {
+fn join(first: Parts, second: Parts) -> Parts {
     let (advance, bits) = (first.advance + second.advance, first.bits + second.bits);
     if second.advance == END {
-        return Entry { advance, bits, ..first };
+        return Parts { advance, bits, ..first };
     }
     let places = [first.places[0], first.advance + second.places[0]];
-    Entry { values: [first.values[0], second.values[0]], places, advance, bits }
+    Parts { values: [first.values[0], second.values[0]], places, advance, bits }
 }

@@ -10,7 +10,7 @@ mod coefficients;
 mod differences;
 mod skips;
 
-pub(crate) use cache::{Cache, Slot, Use};
+pub(crate) use cache::{Cache, Use};
 pub(crate) use codes::{Codes, extend};
 pub(crate) use coefficients::Coefficients;
 pub(crate) use differences::Differences;
@@ -41,4 +41,15 @@ impl Size {
             Self::Large => 12,
         }
     }
+}
+
+/// A table of entries for each index of as many bits as its length has, from one for fewer bits: look-ups are of one kind then,
+/// and small tables are still made quickly.
+fn spread<T: Copy + Default, const LENGTH: usize>(entries: impl ExactSizeIterator<Item = T>) -> Box<[T; LENGTH]> {
+    let mut table = Box::new([T::default(); LENGTH]);
+    let times = LENGTH / entries.len().max(1);
+    for (entry, places) in entries.zip(table.chunks_exact_mut(times)) {
+        places.fill(entry);
+    }
+    table
 }

@@ -1,6 +1,6 @@
 //! Look-ups that pass over AC coefficients: as many symbols as the next bits hold, up to the end of the block.
 
-use super::{Codes, Size};
+use super::{Codes, Size, spread};
 use crate::header::HuffmanSpec;
 
 /// Marks the end of a block in an entry's advance. More than any number of coefficients.
@@ -9,13 +9,15 @@ pub(crate) const END: u8 = 128;
 /// Bits that one look-up may take at most: two of them and a DC difference (31) must fit a refilled bit buffer (56).
 const MOST_BITS: u32 = 12;
 
+/// Bits of an index.
+const BITS: u32 = 12;
+
 /// One table of AC coefficients, without their values.
 #[derive(Debug)]
 pub(crate) struct Skips {
     /// By the next bits: how many coefficients are passed in the high half, [`END`] more if the block ends; in the low half
     /// the bits that takes, which may be more than were looked at. 0: ask [`Codes::find`].
-    entries: Vec<u16>,
-    bits: u32,
+    entries: Box<[u16; 1 << BITS]>,
     pub(crate) codes: Codes,
 }
 
@@ -32,19 +34,17 @@ impl Skips {
                 [advance, symbol.bits, symbol.bits + size]
             })
             .collect();
-        let entries = (0..ones.len()).map(|index| many(&ones, index, bits)).collect();
-        Self { entries, bits, codes }
+        Self { entries: spread((0..ones.len()).map(|index| many(&ones, index, bits))), codes }
     }
 
-    /// How many coefficients the start of a bit buffer passes, and the bits that takes.
+    /// The entry of the start of a bit buffer.
     #[inline(always)]
-    pub(crate) fn look_up(&self, buffer: u64) -> (u32, u32) {
-        let entry = u32::from(self.entries[(buffer >> (64 - self.bits)) as usize]);
-        (entry >> 8, entry & 0xff)
+    pub(crate) fn look_up(&self, buffer: u64) -> u32 {
+        u32::from(self.entries[(buffer >> (64 - BITS)) as usize])
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.entries.len() * 2
+        size_of_val(&*self.entries)
     }
 }
 

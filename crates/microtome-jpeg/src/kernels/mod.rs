@@ -7,18 +7,39 @@ mod portable;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;
 
-use crate::region::{ColorTransform, PixelFormat};
+use crate::{
+    planes::Plane,
+    region::{ColorTransform, PixelFormat},
+};
 
 /// A block on its way to samples.
-#[derive(Debug)]
-pub(crate) struct Block<'a> {
-    /// Row by row; zero afterwards.
-    pub(crate) coefficients: &'a mut [i16; 64],
-    /// Row by row, as factors modulo 2^16.
-    pub(crate) quantization: &'a [i16; 64],
-    /// Where its samples go, and how far apart their rows are: at least 8.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Job {
+    /// The first of its coefficients.
+    pub(crate) room: usize,
+    pub(crate) component: usize,
+    /// The first of its samples.
     pub(crate) start: usize,
-    pub(crate) stride: usize,
+}
+
+/// Blocks of a kind.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    pub(crate) jobs: &'a [Job],
+    /// Row by row; those of the blocks are zero afterwards.
+    pub(crate) coefficients: &'a mut [i16],
+    /// By component, row by row, as factors modulo 2^16.
+    pub(crate) quantization: &'a [[i16; 64]],
+    /// Say how far apart rows of samples are, by component.
+    pub(crate) planes: &'a [Plane],
+}
+
+impl Batch<'_> {
+    /// A block's coefficients.
+    #[inline(always)]
+    fn room(&mut self, job: &Job) -> &mut [i16; 64] {
+        self.coefficients[job.room..].first_chunk_mut().expect("a job's coefficients are there")
+    }
 }
 
 /// How many of a block's coefficients may be other than zero.
@@ -30,8 +51,8 @@ pub(crate) enum Filled {
     Corner,
 }
 
-/// Transforms two blocks. The samples are those of libjpeg's `islow`: two passes in 13-bit fixed point.
-pub(crate) type Inverse = fn([Block<'_>; 2], Filled, &mut [u8]);
+/// Transforms blocks. The samples are those of libjpeg's `islow`: two passes in 13-bit fixed point.
+pub(crate) type Inverse = fn(Batch<'_>, Filled, &mut [u8]);
 
 /// Makes two samples of each, weighted 3:1 with its neighbours. The input starts one before the first. It has one sample more
 /// behind the last, and input and output may be used up to the next multiple of [`STEP`] samples of input.

@@ -1,6 +1,6 @@
 //! What the kernels do, in plain Rust.
 
-use super::{Block, Filled};
+use super::{Batch, Filled};
 
 /// Fraction bits of the transform's factors, and those that the first pass keeps.
 const FRACTION: u32 = 13;
@@ -18,13 +18,13 @@ pub(super) const ODD: [[i32; 4]; 4] = [
 ];
 
 /// See [`super::Inverse`].
-pub(super) fn inverse(blocks: [Block<'_>; 2], _filled: Filled, samples: &mut [u8]) {
-    for block in blocks {
-        let mut values = [0_i32; 64];
-        for (value, (coefficient, factor)) in values.iter_mut().zip(block.coefficients.iter().zip(block.quantization)) {
+pub(super) fn inverse(mut batch: Batch<'_>, _filled: Filled, samples: &mut [u8]) {
+    for job in batch.jobs {
+        let (mut values, factors) = ([0_i32; 64], &batch.quantization[job.component]);
+        for (value, (coefficient, factor)) in values.iter_mut().zip(batch.room(job).iter().zip(factors)) {
             *value = i32::from(coefficient.wrapping_mul(*factor));
         }
-        block.coefficients.fill(0);
+        batch.room(job).fill(0);
         for column in 0..8 {
             pass::<8, { FRACTION - KEPT }>(&mut values, column);
         }
@@ -32,7 +32,7 @@ pub(super) fn inverse(blocks: [Block<'_>; 2], _filled: Filled, samples: &mut [u8
             pass::<1, { FRACTION + KEPT + 3 }>(&mut values, row * 8);
         }
         for (row, values) in values.as_chunks::<8>().0.iter().enumerate() {
-            let start = block.start + row * block.stride;
+            let start = job.start + row * batch.planes[job.component].stride;
             for (sample, value) in samples[start..start + 8].iter_mut().zip(values) {
                 *sample = ((*value).clamp(-128, 127) + 128) as u8;
             }

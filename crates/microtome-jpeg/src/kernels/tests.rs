@@ -15,7 +15,7 @@ fn array(values: &[i16]) -> [i16; 64] {
 
 proptest! {
     #[test]
-    fn transforms_agree(blocks in [coefficients(), coefficients()], factors in [coefficients(), coefficients()], corner: bool) {
+    fn transforms_agree(blocks in [coefficients(), coefficients()], factors in [coefficients(), coefficients()], corner: bool, jobs_used in 1_usize..3) {
         let filled = if corner { Filled::Corner } else { Filled::Whole };
         let mut results = Vec::new();
         for kernels in Kernels::all() {
@@ -28,13 +28,12 @@ proptest! {
             }
             let factors = factors.each_ref().map(|block| array(block));
             let mut samples = vec![7; 8 * 30];
-            let [one, other] = &mut coefficients;
-            let pair = [
-                Block { coefficients: one, quantization: &factors[0], start: 3, stride: 30 },
-                Block { coefficients: other, quantization: &factors[1], start: 15, stride: 30 },
-            ];
-            (kernels.inverse)(pair, filled, &mut samples);
-            prop_assert!(coefficients.as_flattened().iter().all(|value| *value == 0));
+            let jobs = [Job { room: 0, component: 0, start: 3 }, Job { room: 64, component: 1, start: 15 }];
+            let planes = [Plane::of_stride(30); 2];
+            let all = coefficients.as_flattened_mut();
+            let batch = Batch { jobs: &jobs[..jobs_used], coefficients: all, quantization: &factors, planes: &planes };
+            (kernels.inverse)(batch, filled, &mut samples);
+            prop_assert!(coefficients[..jobs_used].as_flattened().iter().all(|value| *value == 0));
             results.push((kernels.name(), samples));
         }
         for (name, samples) in &results {
@@ -111,13 +110,12 @@ fn the_transform_is_the_inverse_cosine_transform() {
         (terms.sum::<f64>() / 4.0 + 128.0).clamp(0.0, 255.0)
     };
     for kernels in Kernels::all() {
-        let (mut one, mut other) = (coefficients, coefficients);
-        let mut samples = [0; 128];
-        let pair = [
-            Block { coefficients: &mut one, quantization: &[1; 64], start: 0, stride: 16 },
-            Block { coefficients: &mut other, quantization: &[1; 64], start: 8, stride: 16 },
-        ];
-        (kernels.inverse)(pair, Filled::Whole, &mut samples);
+        let (mut coefficients, mut samples) = ([coefficients; 2], [0; 128]);
+        let jobs = [Job { room: 0, component: 0, start: 0 }, Job { room: 64, component: 0, start: 8 }];
+        let planes = [Plane::of_stride(16)];
+        let coefficients = coefficients.as_flattened_mut();
+        let batch = Batch { jobs: &jobs, coefficients, quantization: &[[1; 64]], planes: &planes };
+        (kernels.inverse)(batch, Filled::Whole, &mut samples);
         for (at, sample) in samples.into_iter().enumerate() {
             let difference = f64::from(sample) - expected(at % 8, at / 16);
             assert!(difference.abs() <= 1.0, "{}: {difference} at {at}", kernels.name());

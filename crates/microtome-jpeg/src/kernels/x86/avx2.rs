@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Block, Filled, clear, places, rows};
+use super::{Batch, Filled, clear, put, rows};
 use crate::kernels::{STEP, WIDE, portable};
 
 /// The transform, with AVX2's instructions under its names.
@@ -65,9 +65,9 @@ fn load_rows([low, high]: [&[i16; 8]; 2]) -> __m256i {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn dequantized<const ROWS: usize>([one, other]: &[Block<'_>; 2]) -> [__m256i; ROWS] {
-    let coefficients = [rows::<ROWS>(one.coefficients), rows::<ROWS>(other.coefficients)];
-    let factors = [rows::<ROWS>(one.quantization), rows::<ROWS>(other.quantization)];
+fn dequantized<const ROWS: usize>(coefficients: [&[i16; 64]; 2], factors: [&[i16; 64]; 2]) -> [__m256i; ROWS] {
+    let coefficients = coefficients.map(rows::<ROWS>);
+    let factors = factors.map(rows::<ROWS>);
     let mut vectors = [_mm256_setzero_si256(); ROWS];
     for (row, vector) in vectors.iter_mut().enumerate() {
         let side_by_side = |rows: [[&[i16; 8]; ROWS]; 2]| load_rows([rows[0][row], rows[1][row]]);
@@ -77,19 +77,29 @@ fn dequantized<const ROWS: usize>([one, other]: &[Block<'_>; 2]) -> [__m256i; RO
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn inverse(mut blocks: [Block<'_>; 2], filled: Filled, samples: &mut [u8]) {
-    let rows = match filled {
-        Filled::Whole => transform::inverse_whole(dequantized(&blocks)),
-        Filled::Corner => transform::inverse_corner(dequantized(&blocks)),
-    };
-    let mut bytes = [[[[0; 8]; 2]; 2]; 4];
-    for (bytes, rows) in bytes.iter_mut().zip(rows) {
-        store_32(bytes.as_flattened_mut().as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 32]), rows);
-    }
-    for (at, block) in blocks.iter_mut().enumerate() {
-        let rows = bytes.iter().flat_map(|rows| rows[at]);
-        places(block, samples).zip(rows).for_each(|(place, row)| *place = row);
-        clear(block, filled);
+pub(super) fn inverse(mut batch: Batch<'_>, filled: Filled, samples: &mut [u8]) {
+    for jobs in batch.jobs.chunks(2) {
+        // An odd one out is its own partner.
+        let (Some(one), Some(other)) = (jobs.first(), jobs.last()) else { continue };
+        let coefficients = [*batch.room(one), *batch.room(other)];
+        let coefficients = coefficients.each_ref();
+        let factors = [one, other].map(|job| &batch.quantization[job.component]);
+        let rows = match filled {
+            Filled::Whole => transform::inverse_whole(dequantized(coefficients, factors)),
+            Filled::Corner => transform::inverse_corner(dequantized(coefficients, factors)),
+        };
+        let mut bytes = [[[0; 8]; 8]; 2];
+        for (at, rows) in rows.into_iter().enumerate() {
+            let mut pairs = [[[0; 8]; 2]; 2];
+            store_32(pairs.as_flattened_mut().as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 32]), rows);
+            for (bytes, [upper, lower]) in bytes.iter_mut().zip(pairs) {
+                (bytes[2 * at], bytes[2 * at + 1]) = (upper, lower);
+            }
+        }
+        for (job, bytes) in [one, other].into_iter().zip(bytes) {
+            put(bytes, job, &batch, samples);
+            clear(batch.room(job), filled);
+        }
     }
 }
 

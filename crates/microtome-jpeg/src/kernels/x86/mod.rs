@@ -9,12 +9,12 @@ mod avx2;
 mod inverse;
 mod sse2;
 
-use super::{Block, Filled, Inverse, Kernels};
+use super::{Batch, Filled, Inverse, Job, Kernels};
 
 /// The portable ones with SSE2's transform.
 pub(super) fn sse2(portable: Kernels) -> Kernels {
     // SAFETY: every x86-64 processor has SSE2.
-    let inverse: Inverse = |blocks, filled, samples| unsafe { sse2::inverse(blocks, filled, samples) };
+    let inverse: Inverse = |batch, filled, samples| unsafe { sse2::inverse(batch, filled, samples) };
     Kernels { name: "SSE2", inverse, ..portable }
 }
 
@@ -24,7 +24,7 @@ pub(super) fn avx2() -> Option<Kernels> {
     // processor has AVX2.
     is_x86_feature_detected!("avx2").then(|| Kernels {
         name: "AVX2",
-        inverse: |blocks, filled, samples| unsafe { avx2::inverse(blocks, filled, samples) },
+        inverse: |batch, filled, samples| unsafe { avx2::inverse(batch, filled, samples) },
         across: |near, out, count| unsafe { avx2::across(near, out, count) },
         both: |rows, out, count| unsafe { avx2::both(rows, out, count) },
         down: |rows, bias, out| unsafe { avx2::down(rows, bias, out) },
@@ -41,22 +41,28 @@ pub(super) fn avx2() -> Option<Kernels> {
     })
 }
 
-/// The rows of eight coefficients that may be other than zero, multiplied with their factors later.
+/// Rows of eight coefficients, or of their factors.
+#[inline(always)]
 fn rows<const ROWS: usize>(values: &[i16; 64]) -> [&[i16; 8]; ROWS] {
     let rows = values.as_chunks::<8>().0;
     std::array::from_fn(|row| &rows[row])
 }
 
-/// The eight places of a block's rows of samples.
-fn places<'a>(block: &Block<'_>, samples: &'a mut [u8]) -> impl Iterator<Item = &'a mut [u8; 8]> {
-    let area = &mut samples[block.start..block.start + 7 * block.stride + 8];
-    area.chunks_mut(block.stride).filter_map(|row| row.first_chunk_mut::<8>())
+/// Writes a block's samples.
+#[inline(always)]
+fn put(rows: [[u8; 8]; 8], job: &Job, batch: &Batch<'_>, samples: &mut [u8]) {
+    let stride = batch.planes[job.component].stride;
+    let area = &mut samples[job.start..][..7 * stride + 8];
+    for (row, bytes) in rows.into_iter().enumerate() {
+        area[row * stride..][..8].copy_from_slice(&bytes);
+    }
 }
 
 /// Makes a block's coefficients zero again.
-fn clear(block: &mut Block<'_>, filled: Filled) {
+#[inline(always)]
+fn clear(room: &mut [i16; 64], filled: Filled) {
     match filled {
-        Filled::Whole => block.coefficients.fill(0),
-        Filled::Corner => block.coefficients[..32].fill(0),
+        Filled::Whole => room.fill(0),
+        Filled::Corner => room[..32].fill(0),
     }
 }

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm_unpacklo_epi64 as unpack_low_64, _mm_xor_si128 as xor,
 };
 
-use super::{Block, Filled, clear, inverse::inverse_transform, places, rows};
+use super::{Batch, Filled, clear, inverse::inverse_transform, put, rows};
 
 inverse_transform!("sse2");
 
@@ -32,27 +32,29 @@ fn store(rows: V) -> [[u8; 8]; 2] {
 
 #[target_feature(enable = "sse2")]
 #[inline]
-fn dequantized<const ROWS: usize>(block: &Block<'_>) -> [V; ROWS] {
-    let (coefficients, factors) = (rows::<ROWS>(block.coefficients), rows::<ROWS>(block.quantization));
+fn dequantized<const ROWS: usize>(coefficients: &[i16; 64], factors: &[i16; 64]) -> [V; ROWS] {
     let mut vectors = [set32(0); ROWS];
-    for (vector, (coefficients, factors)) in vectors.iter_mut().zip(coefficients.into_iter().zip(factors)) {
+    let rows = rows::<ROWS>(coefficients).into_iter().zip(rows::<ROWS>(factors));
+    for (vector, (coefficients, factors)) in vectors.iter_mut().zip(rows) {
         *vector = _mm_mullo_epi16(load(coefficients), load(factors));
     }
     vectors
 }
 
 #[target_feature(enable = "sse2")]
-pub(super) fn inverse(blocks: [Block<'_>; 2], filled: Filled, samples: &mut [u8]) {
-    for mut block in blocks {
+pub(super) fn inverse(mut batch: Batch<'_>, filled: Filled, samples: &mut [u8]) {
+    for job in batch.jobs {
+        let factors = &batch.quantization[job.component];
+        let room = batch.room(job);
         let rows = match filled {
-            Filled::Whole => whole(dequantized(&block)),
-            Filled::Corner => corner(dequantized(&block)),
+            Filled::Whole => whole(dequantized(room, factors)),
+            Filled::Corner => corner(dequantized(room, factors)),
         };
+        clear(room, filled);
         let mut bytes = [[[0; 8]; 2]; 4];
         for (bytes, rows) in bytes.iter_mut().zip(rows) {
             *bytes = store(rows);
         }
-        places(&block, samples).zip(bytes.as_flattened()).for_each(|(place, row)| *place = *row);
-        clear(&mut block, filled);
+        put(*bytes.as_flattened().first_chunk().unwrap_or(&[[0; 8]; 8]), job, &batch, samples);
     }
 }
