@@ -96,7 +96,7 @@ pub(crate) fn read(
             room[behind(due, one)] = value;
             room[behind(due, other)] = other_value;
             let advanced = due.wrapping_add(entry.advance());
-            if !entry.is_empty() && advanced < 64 {
+            if advanced < 64 {
                 bits.consume_low(entry.bits());
                 due = advanced;
                 continue;
@@ -107,7 +107,18 @@ pub(crate) fn read(
                 bits.consume_low(entry.bits());
                 return Ok(advanced & 127);
             }
-            // A symbol too long for the table; or the second one belongs to the next block, or the data are corrupt.
+            // A symbol too long for the table with its extra bits.
+            if let Some((code, run, size)) = entry.code()
+                && due.wrapping_add(run) < 63
+                && size > 0
+            {
+                bits.refill();
+                bits.consume(code);
+                room[behind(due, run)] = extend(bits.take(size), size) as i16;
+                due = due.wrapping_add(run).wrapping_add(1);
+                break;
+            }
+            // Or without them; or the second symbol belongs to the next block, or the data are corrupt.
             let one = read_one(*bits, &tables.1.codes, due)?;
             *bits = one.after;
             room[behind(one.place, 0)] = one.value;
@@ -163,7 +174,7 @@ pub(crate) fn skip(bits: &mut Bits<'_>, tables: (&Differences, &Skips), previous
         for _ in 0..2 {
             let entry = tables.1.look_up(bits.peek());
             let advanced = due.wrapping_add(entry >> 8);
-            if entry != 0 && advanced < 64 {
+            if advanced < 64 {
                 bits.consume_low(entry);
                 due = advanced;
                 continue;

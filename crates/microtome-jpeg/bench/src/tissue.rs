@@ -34,7 +34,10 @@ impl Tissue {
                 to[x * 3..][..columns].copy_from_slice(&from[..columns]);
             }
         }
-        Self { width, height, rgb }
+        // Columns and rows that hold tissue and no background.
+        let all = Self { width, height, rgb };
+        let [x, y, width, height] = [2, 4, 13, 6].map(|tiles| tiles * SIDE);
+        Self { width, height, rgb: all.cut(x, y, width, height) }
     }
 
     /// A rectangle that lies in it.

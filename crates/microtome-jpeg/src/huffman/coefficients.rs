@@ -1,6 +1,6 @@
 //! Look-ups of AC coefficients: one or two of them with their extra bits, or one and the end of the block.
 
-use super::{Codes, END, Size, codes::extend, spread};
+use super::{Codes, END, NONE, Size, codes::extend, spread};
 use crate::header::HuffmanSpec;
 
 /// Bits of an index.
@@ -28,19 +28,22 @@ struct Parts {
 }
 
 impl Entry {
-    /// Bits that all of this takes, with noise above the lowest six. All 0: ask [`Codes::find`].
+    /// Bits that all of this takes, with noise above the lowest six.
     #[inline(always)]
     pub(crate) fn bits(self) -> u32 {
         self.0 as u32
     }
 
-    /// Whether there is anything.
+    /// If the bits hold no symbol with its extra bits, but its code: the code's bits, the run, and the size.
     #[inline(always)]
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
+    pub(crate) fn code(self) -> Option<(u32, usize, u32)> {
+        let [run, size] = self.places();
+        let bits = u32::from(self.0 as u8);
+        (self.advance() == usize::from(NONE) && bits > 0).then_some((bits, run, size as u32))
     }
 
-    /// How many coefficients that makes, the zeros among them too; [`END`] more if the block ends.
+    /// How many coefficients that makes, the zeros among them too; [`END`] more if the block ends, [`NONE`] if the bits hold no
+    /// symbol with its extra bits.
     #[inline(always)]
     pub(crate) fn advance(self) -> usize {
         usize::from((self.0 >> 8) as u8)
@@ -74,8 +77,8 @@ impl Coefficients {
         let both = ones.iter().enumerate().map(|(index, first)| {
             let second = ones[(index << first.bits) & mask];
             // The second one's index was filled up with zeros: it counts only if it needs none of them.
-            let fits = second.bits > 0 && u32::from(first.bits + second.bits) <= bits;
-            if first.bits > 0 && first.advance < END && fits { join(*first, second) } else { *first }
+            let fits = second.advance != NONE && u32::from(first.bits + second.bits) <= bits;
+            if first.advance < END && fits { join(*first, second) } else { *first }
         });
         Self { entries: spread(both.map(Entry::from)), codes }
     }
@@ -96,7 +99,8 @@ fn one(index: u32, bits: u32, symbol: super::codes::Symbol) -> Parts {
     let (run, size) = (symbol.symbol >> 4, u32::from(symbol.symbol & 15));
     let taken = u32::from(symbol.bits) + size;
     if symbol.bits == 0 || taken > bits {
-        return Parts::default();
+        // The values are 0 and harmless wherever a reader stores them.
+        return Parts { places: [run, size as u8], advance: NONE, bits: symbol.bits, ..Parts::default() };
     }
     if size == 0 && run < 15 {
         return Parts { advance: END, bits: symbol.bits, ..Parts::default() };

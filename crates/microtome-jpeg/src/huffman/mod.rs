@@ -14,7 +14,7 @@ pub(crate) use cache::{Cache, Use};
 pub(crate) use codes::{Codes, extend};
 pub(crate) use coefficients::Coefficients;
 pub(crate) use differences::Differences;
-pub(crate) use skips::{END, Skips};
+pub(crate) use skips::{END, NONE, Skips};
 
 /// How many bits the look-ups take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

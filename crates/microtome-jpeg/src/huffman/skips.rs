@@ -6,6 +6,9 @@ use crate::header::HuffmanSpec;
 /// Marks the end of a block in an entry's advance. More than any number of coefficients.
 pub(crate) const END: u8 = 128;
 
+/// Marks an entry that holds no whole symbol. More than the end of a block behind any number of coefficients.
+pub(crate) const NONE: u8 = 255;
+
 /// Bits that one look-up may take at most: two of them and a DC difference (31) must fit a refilled bit buffer (56).
 const MOST_BITS: u32 = 12;
 
@@ -16,7 +19,7 @@ const BITS: u32 = 12;
 #[derive(Debug)]
 pub(crate) struct Skips {
     /// By the next bits: how many coefficients are passed in the high half, [`END`] more if the block ends; in the low half
-    /// the bits that takes, which may be more than were looked at. 0: ask [`Codes::find`].
+    /// the bits that takes, which may be more than were looked at. [`NONE`] and 0: ask [`Codes::find`].
     entries: Box<[u16; 1 << BITS]>,
     pub(crate) codes: Codes,
 }
@@ -65,5 +68,5 @@ fn many(ones: &[[u8; 3]], index: usize, bits: u32) -> u16 {
             break;
         }
     }
-    advance << 8 | taken as u16
+    if taken == 0 { u16::from(NONE) << 8 } else { advance << 8 | taken as u16 }
 }

@@ -35,6 +35,12 @@ pub(crate) struct Batch<'a> {
 }
 
 impl Batch<'_> {
+    /// A block's coefficients, to be read.
+    #[inline(always)]
+    fn peek(&self, job: &Job) -> &[i16; 64] {
+        self.coefficients[job.room..].first_chunk().expect("a job's coefficients are there")
+    }
+
     /// A block's coefficients.
     #[inline(always)]
     fn room(&mut self, job: &Job) -> &mut [i16; 64] {

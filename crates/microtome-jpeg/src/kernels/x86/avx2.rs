@@ -23,12 +23,14 @@ mod transform {
 
     /// See the macro.
     #[target_feature(enable = "avx2")]
+    #[inline]
     pub(super) fn inverse_whole(rows: [V; 8]) -> [V; 4] {
         whole(rows)
     }
 
     /// See the macro.
     #[target_feature(enable = "avx2")]
+    #[inline]
     pub(super) fn inverse_corner(rows: [V; 4]) -> [V; 4] {
         corner(rows)
     }
@@ -81,33 +83,26 @@ pub(super) fn inverse(mut batch: Batch<'_>, filled: Filled, samples: &mut [u8]) 
     for jobs in batch.jobs.chunks(2) {
         // An odd one out is its own partner.
         let (Some(one), Some(other)) = (jobs.first(), jobs.last()) else { continue };
-        let coefficients = [*batch.room(one), *batch.room(other)];
-        let coefficients = coefficients.each_ref();
         let factors = [one, other].map(|job| &batch.quantization[job.component]);
+        let coefficients = [batch.peek(one), batch.peek(other)];
         let rows = match filled {
             Filled::Whole => transform::inverse_whole(dequantized(coefficients, factors)),
             Filled::Corner => transform::inverse_corner(dequantized(coefficients, factors)),
         };
-        let mut bytes = [[[0; 8]; 8]; 2];
-        for (at, rows) in rows.into_iter().enumerate() {
-            let mut pairs = [[[0; 8]; 2]; 2];
-            store_32(pairs.as_flattened_mut().as_flattened_mut().first_chunk_mut().unwrap_or(&mut [0; 32]), rows);
-            for (bytes, [upper, lower]) in bytes.iter_mut().zip(pairs) {
-                (bytes[2 * at], bytes[2 * at + 1]) = (upper, lower);
-            }
-        }
-        for (job, bytes) in [one, other].into_iter().zip(bytes) {
-            put(bytes, job, &batch, samples);
-            clear(batch.room(job), filled);
-        }
+        put(rows.map(|rows| _mm256_castsi256_si128(rows)), one, &batch, samples);
+        put(rows.map(|rows| _mm256_extracti128_si256::<1>(rows)), other, &batch, samples);
+        clear(batch.room(one), filled);
+        clear(batch.room(other), filled);
     }
 }
 
-/// Sixteen samples from one place on, in 16 bits each.
+/// Sixteen samples with their left and their right neighbours, in 16 bits each.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn widened(from: &[u8], at: usize) -> __m256i {
-    _mm256_cvtepu8_epi16(from[at..].first_chunk().map_or(_mm_setzero_si128(), |from| load_16(from)))
+fn widened(from: &[u8], at: usize) -> [__m256i; 3] {
+    let Some(from) = from[at..].first_chunk::<{ STEP + 2 }>() else { return [_mm256_setzero_si256(); 3] };
+    let (left, this, right) = (from.first_chunk(), from[1..].first_chunk(), from.last_chunk());
+    [left, this, right].map(|part| _mm256_cvtepu8_epi16(part.map_or(_mm_setzero_si128(), |part| load_16(part))))
 }
 
 /// Three times one, plus the other.
@@ -131,8 +126,7 @@ fn spread<const SHIFT: i32>([left, this, right]: [__m256i; 3], biases: [i16; 2])
 pub(super) fn across(near: &[u8], out: &mut [u8], count: usize) {
     for (step, out) in out.as_chunks_mut::<{ 2 * STEP }>().0.iter_mut().take(count.div_ceil(STEP)).enumerate() {
         let at = step * STEP;
-        let values = [widened(near, at), widened(near, at + 1), widened(near, at + 2)];
-        store_32(out, spread::<2>(values, [1, 2]));
+        store_32(out, spread::<2>(widened(near, at), [1, 2]));
     }
 }
 
@@ -140,10 +134,8 @@ pub(super) fn across(near: &[u8], out: &mut [u8], count: usize) {
 pub(super) fn both([near, far]: [&[u8]; 2], out: &mut [u8], count: usize) {
     for (step, out) in out.as_chunks_mut::<{ 2 * STEP }>().0.iter_mut().take(count.div_ceil(STEP)).enumerate() {
         let at = step * STEP;
-        let mut values = [_mm256_setzero_si256(); 3];
-        for (value, at) in values.iter_mut().zip(at..) {
-            *value = weighted(widened(near, at), widened(far, at));
-        }
+        let (near, far) = (widened(near, at), widened(far, at));
+        let values = [weighted(near[0], far[0]), weighted(near[1], far[1]), weighted(near[2], far[2])];
         store_32(out, spread::<4>(values, [8, 7]));
     }
 }

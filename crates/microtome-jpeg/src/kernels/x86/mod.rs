@@ -9,6 +9,8 @@ mod avx2;
 mod inverse;
 mod sse2;
 
+use std::arch::x86_64::{__m128i, _mm_cvtsi128_si64, _mm_unpackhi_epi64};
+
 use super::{Batch, Filled, Inverse, Job, Kernels};
 
 /// The portable ones with SSE2's transform.
@@ -48,13 +50,17 @@ fn rows<const ROWS: usize>(values: &[i16; 64]) -> [&[i16; 8]; ROWS] {
     std::array::from_fn(|row| &rows[row])
 }
 
-/// Writes a block's samples.
+/// Writes a block's samples: two rows in each vector.
 #[inline(always)]
-fn put(rows: [[u8; 8]; 8], job: &Job, batch: &Batch<'_>, samples: &mut [u8]) {
+fn put(rows: [__m128i; 4], job: &Job, batch: &Batch<'_>, samples: &mut [u8]) {
     let stride = batch.planes[job.component].stride;
     let area = &mut samples[job.start..][..7 * stride + 8];
-    for (row, bytes) in rows.into_iter().enumerate() {
-        area[row * stride..][..8].copy_from_slice(&bytes);
+    for (at, rows) in rows.into_iter().enumerate() {
+        // SAFETY: every x86-64 processor has SSE2.
+        let pair = unsafe { [_mm_cvtsi128_si64(rows), _mm_cvtsi128_si64(_mm_unpackhi_epi64(rows, rows))] };
+        for (at, row) in pair.into_iter().enumerate().map(|(odd, row)| (2 * at + odd, row)) {
+            area[at * stride..][..8].copy_from_slice(&row.to_le_bytes());
+        }
     }
 }
 

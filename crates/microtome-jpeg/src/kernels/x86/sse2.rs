@@ -3,7 +3,7 @@
 use std::arch::x86_64::{
     __m128i as V, _mm_add_epi32 as add_32, _mm_loadu_si128, _mm_madd_epi16 as madd, _mm_mullo_epi16,
     _mm_packs_epi16 as pack_16, _mm_packs_epi32 as pack_32, _mm_set1_epi8 as set8, _mm_set1_epi32 as set32,
-    _mm_srai_epi32 as shift_right_32, _mm_storeu_si128, _mm_sub_epi32 as sub_32, _mm_unpackhi_epi8 as unpack_high_8,
+    _mm_srai_epi32 as shift_right_32, _mm_sub_epi32 as sub_32, _mm_unpackhi_epi8 as unpack_high_8,
     _mm_unpackhi_epi16 as unpack_high_16, _mm_unpackhi_epi32 as unpack_high_32, _mm_unpackhi_epi64 as unpack_high_64,
     _mm_unpacklo_epi8 as unpack_low_8, _mm_unpacklo_epi16 as unpack_low_16, _mm_unpacklo_epi32 as unpack_low_32,
     _mm_unpacklo_epi64 as unpack_low_64, _mm_xor_si128 as xor,
@@ -18,16 +18,6 @@ inverse_transform!("sse2");
 fn load(from: &[i16; 8]) -> V {
     // SAFETY: 16 bytes are there, and the load needs no alignment.
     unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
-}
-
-/// Two rows of samples.
-#[target_feature(enable = "sse2")]
-#[inline]
-fn store(rows: V) -> [[u8; 8]; 2] {
-    let mut bytes = [[0; 8]; 2];
-    // SAFETY: 16 bytes are there, and the store needs no alignment.
-    unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), rows) };
-    bytes
 }
 
 #[target_feature(enable = "sse2")]
@@ -51,10 +41,6 @@ pub(super) fn inverse(mut batch: Batch<'_>, filled: Filled, samples: &mut [u8]) 
             Filled::Corner => corner(dequantized(room, factors)),
         };
         clear(room, filled);
-        let mut bytes = [[[0; 8]; 2]; 4];
-        for (bytes, rows) in bytes.iter_mut().zip(rows) {
-            *bytes = store(rows);
-        }
-        put(*bytes.as_flattened().first_chunk().unwrap_or(&[[0; 8]; 8]), job, &batch, samples);
+        put(rows, job, &batch, samples);
     }
 }
