@@ -79,9 +79,9 @@ fn symbol<'a>(mut bits: Bits<'a>, codes: &Codes) -> Result<(Bits<'a>, u32, u32),
 /// Reads a block whose room is all zero but for the DC coefficient's place and the place behind the block. Says how many
 /// coefficients there are up to the last that is not zero, or a few more.
 #[inline(always)]
-pub(crate) fn read(
+pub(crate) fn read<const ENTRIES: usize>(
     bits: &mut Bits<'_>,
-    tables: (&Differences, &Coefficients),
+    tables: (&Differences, &Coefficients<ENTRIES>),
     previous: &mut i32,
     room: &mut Room,
 ) -> Result<usize, BadCode> {
@@ -167,7 +167,11 @@ fn read_one<'a>(mut bits: Bits<'a>, codes: &Codes, due: usize) -> Result<One<'a>
 
 /// Passes a block.
 #[inline(always)]
-pub(crate) fn skip(bits: &mut Bits<'_>, tables: (&Differences, &Skips), previous: &mut i32) -> Result<(), BadCode> {
+pub(crate) fn skip<const ENTRIES: usize>(
+    bits: &mut Bits<'_>,
+    tables: (&Differences, &Skips<ENTRIES>),
+    previous: &mut i32,
+) -> Result<(), BadCode> {
     *previous = previous.wrapping_add(difference(bits, tables.0)?);
     let mut due = 1_u32;
     loop {

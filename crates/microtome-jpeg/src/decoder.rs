@@ -3,7 +3,8 @@
 use crate::{
     Error, Header, Index, Kernels, block,
     geometry::Geometry,
-    huffman::{Cache, Use},
+    header::ComponentTables,
+    huffman::{Cache, Slot, Tables},
     index::Entry,
     paint::{Lines, Painting},
     planes::Planes,
@@ -78,7 +79,13 @@ impl Decoder {
             index.claim(header.data.len(), across.saturating_mul(down));
         }
         let start = self.load(header, &geometry, index.as_deref());
-        self.read(header, &geometry, start, index)?;
+        let (places, large) = self.prepare_tables(header, geometry.skips());
+        let walk = WalkOf { geometry: &geometry, places: &places, start, restart_interval: header.restart_interval };
+        if large {
+            self.read(walk, |slot| slot.large.as_ref(), index)?;
+        } else {
+            self.read(walk, |slot| slot.small.as_ref(), index)?;
+        }
         self.planes.extend_edges();
         let painting =
             Painting { kernels: &self.kernels, geometry: &geometry, planes: &self.planes, region, transform };
@@ -99,40 +106,58 @@ impl Decoder {
         start
     }
 
-    /// Reads the region's blocks into the planes.
-    fn read(
-        &mut self,
-        header: &Header<'_>,
-        geometry: &Geometry,
-        start: (u32, Entry),
-        index: Option<&mut Index>,
-    ) -> Result<(), Error> {
+    /// Finds and builds the tables, and says where each component's are and whether they are the large ones.
+    fn prepare_tables(&mut self, header: &Header<'_>, skips: bool) -> (Vec<[usize; 2]>, bool) {
         self.tables.start_tile();
+        let find = |component: &ComponentTables<'_>| [component.dc, component.ac].map(|spec| self.tables.find(spec));
+        let places: Vec<[usize; 2]> = header.components.iter().map(find).collect();
+        let large = places.iter().all(|[_, ac]| self.tables.is_shared(*ac));
+        for [dc, ac] in &places {
+            self.tables.build_differences(*dc);
+            self.tables.build_coefficients(*ac, large, skips);
+        }
         self.quantization.clear();
-        let wanted = Use::Coefficients { skips: geometry.skips() };
-        let mut places = Vec::with_capacity(3);
         for component in &header.components {
-            let dc = self.tables.prepare(component.dc, Use::Differences);
-            places.push((dc, self.tables.prepare(component.ac, wanted)));
             let mut factors = [0; 64];
             for (at, factor) in component.quantization.values().enumerate() {
                 factors[block::place(at)] = factor as i16;
             }
             self.quantization.push(factors);
         }
+        (places, large)
+    }
+
+    /// Reads the region's blocks into the planes, with tables of one size.
+    fn read<const ENTRIES: usize, const SKIPS: usize>(
+        &mut self,
+        walk: WalkOf<'_>,
+        tables: fn(&Slot) -> Option<&Tables<ENTRIES, SKIPS>>,
+        index: Option<&mut Index>,
+    ) -> Result<(), Error> {
+        let WalkOf { geometry, places, start, restart_interval } = walk;
         let mut units = Vec::with_capacity(6);
-        for (component, (needs, (dc, ac))) in geometry.components.iter().zip(places).enumerate() {
-            let (dc, slot) = (self.tables.slot(dc).differences(), self.tables.slot(ac));
-            let (Some(dc), Some(ac)) = (dc, slot.coefficients()) else { continue };
+        for (component, (needs, [dc, ac])) in geometry.components.iter().zip(places).enumerate() {
+            let (dc, ac) = (&self.tables.slot(*dc).differences, tables(self.tables.slot(*ac)));
+            let (Some(dc), Some(ac)) = (dc, ac) else { continue };
             let [across, down] = needs.blocks;
             let blocks = (0..down).flat_map(|row| (0..across).map(move |column| [column, row]));
-            units.extend(blocks.map(|at| Unit { component, at, dc, ac, skips: slot.skips() }));
+            units.extend(blocks.map(|at| Unit { component, at, dc, ac }));
         }
         self.planes.prepare(geometry);
         let (planes, samples) = self.planes.parts();
-        let plan = Plan { geometry, units: &units, restart_interval: header.restart_interval, data: &self.data, start };
+        let plan = Plan { geometry, units: &units, restart_interval, data: &self.data, start };
         let mut output = Output { inverse: self.kernels.inverse, quantization: &self.quantization, planes, samples };
         self.rooms.clear();
         Walk::new(&plan, index).run(&mut self.rooms, &mut output)
     }
+}
+
+/// What a walk is given beside the decoder's own.
+#[derive(Debug, Clone, Copy)]
+struct WalkOf<'a> {
+    geometry: &'a Geometry,
+    /// Of each component's tables.
+    places: &'a [[usize; 2]],
+    start: (u32, Entry),
+    restart_interval: u32,
 }

@@ -8,7 +8,7 @@ use crate::{
     bits::Bits,
     block::{self, BadCode},
     geometry::Geometry,
-    huffman::{Coefficients, Differences, Skips},
+    huffman::{Differences, Tables},
     index::{Entry, Index},
     transform::{Output, Rooms},
     unstuff::Unstuffed,
@@ -16,21 +16,19 @@ use crate::{
 
 /// One block of every MCU.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unit<'a> {
+pub(crate) struct Unit<'a, const ENTRIES: usize, const SKIPS: usize> {
     pub(crate) component: usize,
     /// Column and row of the block in its MCU.
     pub(crate) at: [u32; 2],
     pub(crate) dc: &'a Differences,
-    pub(crate) ac: &'a Coefficients,
-    /// Nothing if no block is ever passed.
-    pub(crate) skips: Option<&'a Skips>,
+    pub(crate) ac: &'a Tables<ENTRIES, SKIPS>,
 }
 
 /// What a walk looks at.
 #[derive(Debug)]
-pub(crate) struct Plan<'a> {
+pub(crate) struct Plan<'a, const ENTRIES: usize, const SKIPS: usize> {
     pub(crate) geometry: &'a Geometry,
-    pub(crate) units: &'a [Unit<'a>],
+    pub(crate) units: &'a [Unit<'a, ENTRIES, SKIPS>],
     /// MCUs between restart markers; 0: there are none.
     pub(crate) restart_interval: u32,
     pub(crate) data: &'a Unstuffed,
@@ -39,8 +37,8 @@ pub(crate) struct Plan<'a> {
 }
 
 /// A walk at the start of an MCU.
-pub(crate) struct Walk<'a, 'i> {
-    plan: &'a Plan<'a>,
+pub(crate) struct Walk<'a, 'i, const ENTRIES: usize, const SKIPS: usize> {
+    plan: &'a Plan<'a, ENTRIES, SKIPS>,
     index: Option<&'i mut Index>,
     bits: Bits<'a>,
     previous: [i32; 3],
@@ -56,8 +54,8 @@ pub(crate) struct Walk<'a, 'i> {
 
 /// A unit in one row of blocks.
 #[derive(Debug, Clone, Copy)]
-struct RowUnit<'a> {
-    unit: Unit<'a>,
+struct RowUnit<'a, const ENTRIES: usize, const SKIPS: usize> {
+    unit: Unit<'a, ENTRIES, SKIPS>,
     /// Column of blocks of the row's first MCU, columns of blocks an MCU.
     column: u32,
     step: u32,
@@ -67,8 +65,8 @@ struct RowUnit<'a> {
     start: usize,
 }
 
-impl<'a, 'i> Walk<'a, 'i> {
-    pub(crate) fn new(plan: &'a Plan<'a>, index: Option<&'i mut Index>) -> Self {
+impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKIPS> {
+    pub(crate) fn new(plan: &'a Plan<'a, ENTRIES, SKIPS>, index: Option<&'i mut Index>) -> Self {
         let (mcu, entry) = plan.start;
         let bits = Bits::at(plan.data.padded(), entry.bit as usize % 8);
         let previous = entry.previous.map(i32::from);
@@ -86,7 +84,7 @@ impl<'a, 'i> Walk<'a, 'i> {
             let start = row * self.plan.geometry.mcus_across;
             self.reach(start + columns.first)?;
             units.clear();
-            units.extend(self.plan.units.iter().map(|unit| self.in_row(unit, columns.first, row, output)));
+            units.extend(self.plan.units.iter().map(|unit| self.in_row(unit, [columns.first, row], output)));
             for _ in columns.first..=columns.last {
                 self.pass_events()?;
                 self.read(&mut units, rooms, output).map_err(|BadCode| self.bad_code())?;
@@ -204,7 +202,12 @@ impl<'a, 'i> Walk<'a, 'i> {
     }
 
     /// A unit in the first wanted MCU of a row.
-    fn in_row(&self, unit: &Unit<'a>, column: u32, row: u32, output: &Output<'_>) -> RowUnit<'a> {
+    fn in_row(
+        &self,
+        unit: &Unit<'a, ENTRIES, SKIPS>,
+        [column, row]: [u32; 2],
+        output: &Output<'_>,
+    ) -> RowUnit<'a, ENTRIES, SKIPS> {
         let needs = &self.plan.geometry.components[unit.component];
         let ([columns, rows], [step, down]) = (needs.needed, needs.blocks);
         let row = row * down + unit.at[1];
@@ -238,7 +241,7 @@ impl<'a, 'i> Walk<'a, 'i> {
         let mut failed = false;
         while self.mcu < until && !failed {
             for unit in self.plan.units {
-                let Some(skips) = unit.skips else { continue };
+                let Some(skips) = &unit.ac.skips else { continue };
                 failed |= block::skip(&mut bits, (unit.dc, skips), &mut previous[unit.component]).is_err();
             }
             self.mcu += 1;
@@ -251,16 +254,22 @@ impl<'a, 'i> Walk<'a, 'i> {
 
     /// Reads the needed blocks of an MCU and passes the others.
     #[inline(always)]
-    fn read(&mut self, units: &mut [RowUnit<'_>], rooms: &mut Rooms, output: &mut Output<'_>) -> Result<(), BadCode> {
+    fn read(
+        &mut self,
+        units: &mut [RowUnit<'_, ENTRIES, SKIPS>],
+        rooms: &mut Rooms,
+        output: &mut Output<'_>,
+    ) -> Result<(), BadCode> {
         let (mut bits, mut previous) = (self.bits, self.previous);
         for RowUnit { unit, column, step, first, count, start } in units {
             let component = unit.component;
             let place = column.wrapping_sub(*first);
             *column = column.wrapping_add(*step);
             if place < *count {
-                let coefficients = block::read(&mut bits, (unit.dc, unit.ac), &mut previous[component], rooms.room())?;
+                let coefficients =
+                    block::read(&mut bits, (unit.dc, &unit.ac.coefficients), &mut previous[component], rooms.room())?;
                 rooms.take(coefficients, component, start.wrapping_add(8 * place as usize), output);
-            } else if let Some(skips) = unit.skips {
+            } else if let Some(skips) = &unit.ac.skips {
                 block::skip(&mut bits, (unit.dc, skips), &mut previous[component])?;
             }
         }

@@ -1,5 +1,5 @@
 //! `parity`: pixels against libjpeg-turbo. A sampling, or nothing: time beside libjpeg-turbo and zune-jpeg.
-//! `profile`: this crate alone, for a profiler.
+//! `profile`, `profile-patches`, `profile-tables`: this crate alone, for a profiler.
 
 mod parity;
 mod random;
@@ -11,7 +11,9 @@ fn main() {
     let tissue = tissue::Tissue::read();
     match std::env::args().nth(1).as_deref() {
         Some("parity") => parity::run(&tissue),
-        Some("profile") => speed::profile(&tissue),
+        Some("profile") => speed::profile(&tissue, 256, false),
+        Some("profile-patches") => speed::profile(&tissue, 1, false),
+        Some("profile-tables") => speed::profile(&tissue, 1, true),
         only => speed::run(&tissue, only),
     }
 }

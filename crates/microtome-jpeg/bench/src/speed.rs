@@ -168,16 +168,18 @@ fn measure(slide: &Slide, mut ways: Vec<Way<'_>>, whole: bool) {
     }
 }
 
-/// This crate alone on whole tiles, for a profiler.
-pub(crate) fn profile(tissue: &Tissue) {
-    let slide = Slide::encode(tissue, Encoding { sampling: SAMPLINGS[2].1, quality: 75, optimize: false, restart: 0 });
-    let mut decoder = Decoder::default();
-    let (mut pixels, region) = (vec![0; SIDE * SIDE * 3], Region { x: 0, y: 0, width: 256, height: 256 });
-    for _ in 0..200 {
-        for tile in &slide.tiles {
-            own(&mut decoder, tile, region, &mut pixels, None);
+/// This crate alone, on whole tiles or on random patches, for a profiler.
+pub(crate) fn profile(tissue: &Tissue, step: usize, optimize: bool) {
+    let slide = Slide::encode(tissue, Encoding { sampling: SAMPLINGS[2].1, quality: 75, optimize, restart: 0 });
+    let (mut decoder, mut random, mut patch) = (Decoder::default(), Random(7), vec![0; SIDE * SIDE * 3]);
+    let start = cpu_time();
+    for _ in 0..10_000 {
+        let [x, y] = [slide.across, slide.down].map(|tiles| random.below((tiles - 1) * SIDE / step) * step);
+        for (tile, region, to) in slide.parts(x, y) {
+            own(&mut decoder, &slide.tiles[tile], region, &mut patch[to..], None);
         }
     }
+    println!("{:.1} us", (cpu_time() - start) * 100.0);
 }
 
 /// All samplings, or one.

@@ -1,15 +1,11 @@
 //! Look-ups of AC coefficients: one or two of them with their extra bits, or one and the end of the block.
 
-use super::{Codes, END, NONE, Size, codes::extend, spread};
-use crate::header::HuffmanSpec;
+use super::{Codes, END, NONE, codes::extend};
 
-/// Bits of an index.
-const BITS: u32 = 10;
-
-/// One table of AC coefficients.
+/// One table of AC coefficients, of a power of two of entries.
 #[derive(Debug)]
-pub(crate) struct Coefficients {
-    entries: Box<[Entry; 1 << BITS]>,
+pub(crate) struct Coefficients<const ENTRIES: usize> {
+    entries: Box<[Entry; ENTRIES]>,
     pub(crate) codes: Codes,
 }
 
@@ -68,29 +64,26 @@ impl From<Parts> for Entry {
     }
 }
 
-impl Coefficients {
-    pub(super) fn new(spec: HuffmanSpec<'_>, size: Size) -> Self {
-        let (codes, bits) = (Codes::new(spec), size.coefficient_bits());
-        let ones: Vec<Parts> =
-            (0..).zip(codes.by_prefix(bits)).map(|(index, symbol)| one(index, bits, symbol)).collect();
-        let mask = (1 << bits) - 1;
-        let both = ones.iter().enumerate().map(|(index, first)| {
-            let second = ones[(index << first.bits) & mask];
+impl<const ENTRIES: usize> Coefficients<ENTRIES> {
+    const BITS: u32 = ENTRIES.ilog2();
+
+    pub(super) fn new(codes: Codes) -> Self {
+        let symbols = codes.by_prefix(Self::BITS);
+        let ones: Vec<Parts> = (0..).zip(symbols).map(|(index, symbol)| one(index, Self::BITS, symbol)).collect();
+        let mut entries = Box::new([Entry::default(); ENTRIES]);
+        for (index, (entry, first)) in entries.iter_mut().zip(&ones).enumerate() {
+            let second = ones[(index << first.bits) & (ENTRIES - 1)];
             // The second one's index was filled up with zeros: it counts only if it needs none of them.
-            let fits = second.advance != NONE && u32::from(first.bits + second.bits) <= bits;
-            if first.advance < END && fits { join(*first, second) } else { *first }
-        });
-        Self { entries: spread(both.map(Entry::from)), codes }
+            let fits = second.advance != NONE && u32::from(first.bits + second.bits) <= Self::BITS;
+            *entry = Entry::from(if first.advance < END && fits { join(*first, second) } else { *first });
+        }
+        Self { entries, codes }
     }
 
     /// What the start of a bit buffer holds.
     #[inline(always)]
     pub(crate) fn look_up(&self, buffer: u64) -> Entry {
-        self.entries[(buffer >> (64 - BITS)) as usize]
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.entries)
+        self.entries[(buffer >> (64 - Self::BITS)) as usize]
     }
 }
 

@@ -1,41 +1,38 @@
 //! Look-ups of DC differences.
 
-use super::{Codes, Size, codes::extend, spread};
-use crate::header::HuffmanSpec;
-
-/// Bits of an index.
-const BITS: u32 = 10;
+use super::{Codes, SMALL, codes::extend};
 
 /// One table of DC differences.
 #[derive(Debug)]
 pub(crate) struct Differences {
     /// By the next bits: the difference in the high half, in the low one the bits it took, 0 if they are too few.
-    entries: Box<[u32; 1 << BITS]>,
+    entries: Box<[u32; SMALL]>,
     pub(crate) codes: Codes,
 }
 
 impl Differences {
-    pub(super) fn new(spec: HuffmanSpec<'_>, size: Size) -> Self {
-        let (codes, bits) = (Codes::new(spec), size.coefficient_bits());
-        let entries = codes.by_prefix(bits).into_iter().enumerate().map(|(index, symbol)| {
-            let (size, taken) = (u32::from(symbol.symbol), u32::from(symbol.bits) + u32::from(symbol.symbol));
-            if symbol.bits == 0 || taken > bits {
-                return 0;
+    pub(super) const BYTES: usize = 4 * SMALL;
+
+    /// Bits of an index.
+    const BITS: u32 = SMALL.ilog2();
+
+    pub(super) fn new(codes: Codes) -> Self {
+        let mut entries = Box::new([0; SMALL]);
+        for (index, (entry, symbol)) in (0_u32..).zip(entries.iter_mut().zip(codes.by_prefix(Self::BITS))) {
+            let size = u32::from(symbol.symbol);
+            let taken = u32::from(symbol.bits) + size;
+            if symbol.bits > 0 && taken <= Self::BITS {
+                let extra = (index >> (Self::BITS - taken)) & ((1 << size) - 1);
+                *entry = (extend(extra, size) as u32) << 16 | taken;
             }
-            let extra = (index as u32 >> (bits - taken)) & ((1 << size) - 1);
-            (extend(extra, size) as u32) << 16 | taken
-        });
-        Self { entries: spread(entries), codes }
+        }
+        Self { entries, codes }
     }
 
     /// The difference at the start of a bit buffer, and the bits it takes; 0 bits where [`Codes::find`] has to say.
     #[inline(always)]
     pub(crate) fn look_up(&self, buffer: u64) -> (i32, u32) {
-        let entry = self.entries[(buffer >> (64 - BITS)) as usize];
+        let entry = self.entries[(buffer >> (64 - Self::BITS)) as usize];
         (entry as i32 >> 16, entry & 0xffff)
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.entries)
     }
 }

@@ -10,46 +10,29 @@ mod coefficients;
 mod differences;
 mod skips;
 
-pub(crate) use cache::{Cache, Use};
+pub(crate) use cache::{Cache, Slot};
 pub(crate) use codes::{Codes, extend};
 pub(crate) use coefficients::Coefficients;
 pub(crate) use differences::Differences;
 pub(crate) use skips::{END, NONE, Skips};
 
-/// How many bits the look-ups take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Size {
-    /// For tables that come with one tile and go with it: 9 bits cost little to build.
-    Small,
-    /// For tables that many tiles share.
-    Large,
+/// Entries of a large table of coefficients: 10 bits hold two of them often enough, and stay in the first cache.
+pub(crate) const LARGE: usize = 1 << 10;
+
+/// Entries of a large table of skips: it needs no values, so its entries are small, and more bits hold more symbols.
+pub(crate) const LARGE_SKIPS: usize = 1 << 12;
+
+/// Entries of small tables, for those that come with one tile and go with it: 9 bits cost little to build.
+pub(crate) const SMALL: usize = 1 << 9;
+
+/// What AC coefficients are read and passed with, by numbers of entries.
+#[derive(Debug)]
+pub(crate) struct Tables<const ENTRIES: usize, const SKIPS: usize> {
+    pub(crate) coefficients: Coefficients<ENTRIES>,
+    /// Nothing as long as no block was to be passed.
+    pub(crate) skips: Option<Skips<SKIPS>>,
 }
 
-impl Size {
-    /// Bits of a look-up of coefficients. 10 bits hold two coefficients often enough, and stay in the first cache.
-    fn coefficient_bits(self) -> u32 {
-        match self {
-            Self::Small => 9,
-            Self::Large => 10,
-        }
-    }
-
-    /// Bits of a look-up that skips. One that needs no values gains from a longer one.
-    fn skip_bits(self) -> u32 {
-        match self {
-            Self::Small => 9,
-            Self::Large => 12,
-        }
-    }
-}
-
-/// A table of entries for each index of as many bits as its length has, from one for fewer bits: look-ups are of one kind then,
-/// and small tables are still made quickly.
-fn spread<T: Copy + Default, const LENGTH: usize>(entries: impl ExactSizeIterator<Item = T>) -> Box<[T; LENGTH]> {
-    let mut table = Box::new([T::default(); LENGTH]);
-    let times = LENGTH / entries.len().max(1);
-    for (entry, places) in entries.zip(table.chunks_exact_mut(times)) {
-        places.fill(entry);
-    }
-    table
+impl<const ENTRIES: usize, const SKIPS: usize> Tables<ENTRIES, SKIPS> {
+    const BYTES: usize = 8 * ENTRIES + 2 * SKIPS;
 }

@@ -1,7 +1,6 @@
 //! Look-ups that pass over AC coefficients: as many symbols as the next bits hold, up to the end of the block.
 
-use super::{Codes, Size, spread};
-use crate::header::HuffmanSpec;
+use super::Codes;
 
 /// Marks the end of a block in an entry's advance. More than any number of coefficients.
 pub(crate) const END: u8 = 128;
@@ -12,24 +11,22 @@ pub(crate) const NONE: u8 = 255;
 /// Bits that one look-up may take at most: two of them and a DC difference (31) must fit a refilled bit buffer (56).
 const MOST_BITS: u32 = 12;
 
-/// Bits of an index.
-const BITS: u32 = 12;
-
 /// One table of AC coefficients, without their values.
 #[derive(Debug)]
-pub(crate) struct Skips {
+pub(crate) struct Skips<const ENTRIES: usize> {
     /// By the next bits: how many coefficients are passed in the high half, [`END`] more if the block ends; in the low half
     /// the bits that takes, which may be more than were looked at. [`NONE`] and 0: ask [`Codes::find`].
-    entries: Box<[u16; 1 << BITS]>,
+    entries: Box<[u16; ENTRIES]>,
     pub(crate) codes: Codes,
 }
 
-impl Skips {
-    pub(super) fn new(spec: HuffmanSpec<'_>, size: Size) -> Self {
-        let (codes, bits) = (Codes::new(spec), size.skip_bits());
+impl<const ENTRIES: usize> Skips<ENTRIES> {
+    const BITS: u32 = ENTRIES.ilog2();
+
+    pub(super) fn new(codes: Codes) -> Self {
         // Every symbol by itself: its advance, its code's bits, all its bits.
         let ones: Vec<[u8; 3]> = codes
-            .by_prefix(bits)
+            .by_prefix(Self::BITS)
             .iter()
             .map(|symbol| {
                 let (run, size) = (symbol.symbol >> 4, symbol.symbol & 15);
@@ -37,17 +34,17 @@ impl Skips {
                 [advance, symbol.bits, symbol.bits + size]
             })
             .collect();
-        Self { entries: spread((0..ones.len()).map(|index| many(&ones, index, bits))), codes }
+        let mut entries = Box::new([0; ENTRIES]);
+        for (index, entry) in entries.iter_mut().enumerate() {
+            *entry = many(&ones, index, Self::BITS);
+        }
+        Self { entries, codes }
     }
 
     /// The entry of the start of a bit buffer.
     #[inline(always)]
     pub(crate) fn look_up(&self, buffer: u64) -> u32 {
-        u32::from(self.entries[(buffer >> (64 - BITS)) as usize])
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.entries)
+        u32::from(self.entries[(buffer >> (64 - Self::BITS)) as usize])
     }
 }
 
