@@ -1,7 +1,8 @@
 //! Where MCUs start in the entropy data of one tile: kept from one decode to the next.
 //!
 //! An entry every few MCUs says the bit and the components' DC coefficients so far. Entries are made of what a decode passes
-//! anyway, so an index grows from the tile's start without a gap, as far as it was ever read.
+//! anyway, so an index grows from the tile's start without a gap, as far as it was ever read. Restart markers are an index
+//! that is there already: where one is nearer, it is jumped to, and what lies before it gets no entries.
 
 /// The index of one tile. It belongs to that tile alone: with another, the pixels would be wrong (and nothing worse).
 #[derive(Debug, Clone, PartialEq, Eq)]
