@@ -13,7 +13,7 @@ const TABLE: [(&str, &[&str], &[&str]); 8] = [
     ("microtome-api", &["microtome-plan"], &["tokio", "kube-client", "tonic", "object_store"]),
     ("microtome-jpeg", &[], &["tokio", "kube-core", "tonic", "object_store", "zune-jpeg"]),
     ("microtome-slide", &["microtome-jpeg"], &["kube-core", "tonic"]),
-    ("microtome-feed", &["microtome-slide", "microtome-plan", "microtome-api"], &["kube-client"]),
+    ("microtome-feed", &["microtome-slide", "microtome-jpeg", "microtome-plan", "microtome-api"], &["kube-client"]),
     (
         "microtome-operator",
         &["microtome-api", "microtome-queue", "microtome-plan"],
