@@ -54,6 +54,10 @@ fn images() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let mut scans = grey_jpeg();
     let end = scans.len() - 2;
     scans.splice(end..end, b"\xff\xda\0\x08\x01\x01\0\0\x3f\0".repeat(80_000)).for_each(drop);
+    // A baseline image is read from its first scan; only a progressive one is made of many.
+    let mut progressive = scans.clone();
+    let frame = progressive.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    progressive[frame + 1] = 0xc2;
     let mut huge = grey_jpeg();
     let frame = huge.windows(2).position(|marker| matches!(marker, [0xff, 0xc0 | 0xc2])).unwrap();
     huge[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
@@ -64,7 +68,8 @@ fn images() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     };
     let wide = |value: u32| value.to_be_bytes();
     vec![
-        ("80,000 scans", tile(&grey, &scans), "Limit: "),
+        ("80,000 progressive scans", tile(&grey, &progressive), "Limit: "),
+        ("80,000 scans behind the image", tile(&grey, &scans), "read"),
         ("a frame of 65,500 pixels", tile(&grey, &huge), "Malformed: "),
         ("SIZ of 2^31 pixels", j2k(&[(8, &wide(1 << 31)), (12, &wide(1 << 31))]), "Malformed: "),
         (

@@ -1,14 +1,21 @@
 //! Baseline and progressive JPEG tiles (TIFF compression 7), with tables in the directory or in the tile.
 //!
+//! Two decoders: `microtome-jpeg` decodes only the wanted region, and says of what it does not read that it is unsupported;
+//! that goes to zune-jpeg, which decodes whole tiles. A thread keeps one decoder of the former, beside the caller's scratch:
+//! what it keeps from tile to tile (Huffman tables by content, within a bound) is worth most across calls.
+//!
 //! The colour transform follows the directory's Photometric, as OpenSlide has it: Aperio writes RGB without any marker
 //! that says so, and decoders would take it for YCbCr.
 
+use std::cell::RefCell;
+
+use microtome_jpeg::{ColorTransform, Error};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{CodecError, Color, EncodedTile, Scratch, Target, TileCodec, TileLayout};
+use super::{CodecError, Color, EncodedTile, PixelFormat, Region, Scratch, Target, TileCodec, TileLayout};
 
 /// Start and end of a JPEG stream.
 const SOI: [u8; 2] = [0xff, 0xd8];
@@ -31,22 +38,62 @@ impl TileCodec for Jpeg {
     }
 
     fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
-        check_scans(tile)?;
-        let Scratch { stream, pixels } = scratch;
-        let bytes = with_tables(tile, stream);
-        let mut decoder = open(bytes, tile)?;
-        let color = force_color(&mut decoder, tile.layout.color)?;
-        let TileLayout { width, height, .. } = tile.layout;
-        if color == Color::Rgb
-            && let Some(pixels) = target.whole(width, height)
-        {
-            return decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error));
+        match decode_region(tile, &mut target) {
+            Err(CodecError::Unsupported { .. }) => decode_whole(tile, target, scratch),
+            outcome => outcome,
         }
-        pixels.resize(tile.layout.bytes(), 0);
-        decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error))?;
-        target.put(pixels, tile.layout.width, color);
-        Ok(())
     }
+}
+
+/// Decodes the wanted region alone, if the tile is of a kind that can be.
+fn decode_region(tile: EncodedTile<'_>, target: &mut Target<'_>) -> Result<(), CodecError> {
+    thread_local! {
+        static DECODER: RefCell<microtome_jpeg::Decoder> = RefCell::default();
+    }
+    let transform = match tile.layout.color {
+        Color::YCbCr => ColorTransform::YCbCr,
+        Color::Grey | Color::Rgb => ColorTransform::None,
+        other => return Err(CodecError::Unsupported { what: format!("regions of {other:?}") }),
+    };
+    let tables = if tile.bytes.starts_with(&SOI) && tile.tables.starts_with(&SOI) { tile.tables } else { &[] };
+    let header = microtome_jpeg::Header::parse(tile.bytes, tables)?;
+    check_frame(header.components(), (header.width(), header.height()), tile.layout)?;
+    let Region { x, y, width, height } = target.region;
+    let request = microtome_jpeg::Request { region: microtome_jpeg::Region { x, y, width, height }, transform };
+    let format = match target.format {
+        PixelFormat::Rgb => microtome_jpeg::PixelFormat::Rgb,
+        PixelFormat::Rgba => microtome_jpeg::PixelFormat::Rgba,
+    };
+    let target = microtome_jpeg::Target { pixels: target.pixels, stride: target.stride, format };
+    Ok(DECODER.with_borrow_mut(|decoder| decoder.decode_region(&header, request, target, None))?)
+}
+
+impl From<Error> for CodecError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unsupported(what) => Self::Unsupported { what: what.to_owned() },
+            error => Self::corrupt(&error),
+        }
+    }
+}
+
+/// Decodes all of a tile, and cuts the region out of it.
+fn decode_whole(tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
+    check_scans(tile)?;
+    let Scratch { stream, pixels } = scratch;
+    let bytes = with_tables(tile, stream);
+    let mut decoder = open(bytes, tile)?;
+    let color = force_color(&mut decoder, tile.layout.color)?;
+    let TileLayout { width, height, .. } = tile.layout;
+    if color == Color::Rgb
+        && let Some(pixels) = target.whole(width, height)
+    {
+        return decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error));
+    }
+    pixels.resize(tile.layout.bytes(), 0);
+    decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error))?;
+    target.put(pixels, tile.layout.width, color);
+    Ok(())
 }
 
 /// The tile as a stream of its own: the directory's tables without their end, then the tile without its start.
@@ -65,22 +112,27 @@ type Decoder<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
 
 /// Reads the headers and checks them against the directory.
 fn open<'a>(bytes: &'a [u8], tile: EncodedTile<'_>) -> Result<Decoder<'a>, CodecError> {
-    let TileLayout { width, height, color, .. } = tile.layout;
+    let TileLayout { width, height, .. } = tile.layout;
     // Strict: a stream that ends early would otherwise come back as grey pixels.
     let options =
         DecoderOptions::default().set_strict_mode(true).set_max_width(width as usize).set_max_height(height as usize);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| CodecError::corrupt(&error))?;
     let info = decoder.info().ok_or_else(|| CodecError::Corrupt { what: "no frame header".to_owned() })?;
-    if usize::from(info.components) != color.samples() {
-        return Err(CodecError::Unsupported { what: format!("a JPEG of {} components", info.components) });
-    }
-    let found = (u32::from(info.width), u32::from(info.height));
-    if found != (width, height) {
-        let (expected_width, expected_height) = (width, height);
-        return Err(CodecError::Size { width: found.0, height: found.1, expected_width, expected_height });
-    }
+    check_frame(usize::from(info.components), (u32::from(info.width), u32::from(info.height)), tile.layout)?;
     Ok(decoder)
+}
+
+/// Refuses a tile that is not what the directory says.
+fn check_frame(components: usize, (width, height): (u32, u32), layout: TileLayout) -> Result<(), CodecError> {
+    if components != layout.color.samples() {
+        return Err(CodecError::Unsupported { what: format!("a JPEG of {components} components") });
+    }
+    if (width, height) != (layout.width, layout.height) {
+        let (expected_width, expected_height) = (layout.width, layout.height);
+        return Err(CodecError::Size { width, height, expected_width, expected_height });
+    }
+    Ok(())
 }
 
 /// Bounds the passes over a tile. In entropy-coded data 0xff is always stuffed, so the markers can be counted.
@@ -117,7 +169,7 @@ mod tests {
     use super::*;
     use crate::{
         Limits,
-        codec::{PixelFormat, Region, color::ycbcr_to_rgb},
+        codec::color::ycbcr_to_rgb,
         formats,
         tiff::{Step, Walker},
     };
@@ -226,7 +278,9 @@ mod tests {
         smaller[frame + 6] = 200;
         let said = "tile has 240x200 pixels, its directory says 240x240";
         assert_eq!(decode(&tables, &smaller, Color::Rgb).unwrap_err().to_string(), said);
-        let scans = [tile.as_slice(), &[0xff, 0xda].repeat(9)].concat();
+        // A tile of many scans is of a kind that only the decoder of whole tiles reads.
+        let mut scans = [tile.as_slice(), &[0xff, 0xda].repeat(9)].concat();
+        scans[frame + 1] = 0xc2;
         assert_eq!(decode(&tables, &scans, Color::Rgb), Err(CodecError::Scans { scans: 10 }));
     }
 }
