@@ -42,8 +42,8 @@ release: setup-tests ## the programs, optimised
 e2e: release ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 leaves it running)
 	tests/end-to-end
 
-bench: setup-tests ## the reader beside its peers, in one run (root is not needed; peers come from PyPI)
-	tests/bench/run
+bench: setup-tests ## the reader and the pipeline beside their peers (15 minutes; no root; peers come from PyPI and npm)
+	tests/bench/all
 
 stores: setup-tests ## stores: one suite over files, scripted services, a real Azurite and a real S3 server
 	tests/stores
