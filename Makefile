@@ -42,8 +42,8 @@ release: setup-tests ## the programs, optimised
 e2e: release ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 leaves it running)
 	tests/end-to-end
 
-bench: setup-tests ## the reader beside its peers, in one run (root is not needed; peers come from PyPI)
-	tests/bench/run
+bench: setup-tests ## the reader and the pipeline beside their peers (15 minutes; no root; peers come from PyPI and npm)
+	tests/bench/all
 
 bench-feed: setup-tests ## the head's CPU for each byte of pixels, and what head and workers hold of the memory (20 minutes)
 	tests/bench/head
