@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use microtome_feed::engine::{self, Engine};
-use microtome_feed::head::{self, Batch, Feed, Head, Mode, Order};
-use microtome_feed::source::Source;
+use microtome_feed::head::{self, Batch, Feed, Head, Mode, Order, Origin};
 use microtome_plan::dataset::Dataset;
 use microtome_slide::Stores;
 use serde_json::json;
@@ -49,8 +48,8 @@ impl Setup {
             "sampling": {"random": {"perSlide": self.patches}}, "batchSize": BATCH, "seed": 7, "epochs": self.epochs,
         }))?;
         let stores = Stores::from_env();
-        let source = Source::of(&dataset, &dataset.recipe()?, &stores).await?;
-        let (head, mut feeds) = head::start(vec![Order { source, mode }], BUDGET_BYTES)?;
+        let origin = Origin::of(&dataset, &dataset.recipe()?);
+        let (head, mut feeds) = head::start(vec![Order { origin, mode }], BUDGET_BYTES)?;
         let engine = engine::embed(&head, &stores, self.workers)?;
         let feed = feeds.pop().context("one dataset has one feed")?;
         Ok(Running { feed, head, _engine: engine, began, first: None })
