@@ -9,12 +9,28 @@ const HEADER: &str =
 /// For `kubectl apply`, and the copy that the chart needs because a chart reads nothing outside its folder.
 const DIRECTORIES: [&str; 2] = ["crds", "charts/microtome/files/crds"];
 
+/// A bare `y` is a text in YAML 1.2, by which it was written, and a boolean in YAML 1.1, by which kubectl reads it.
+fn quoted(yaml: &str) -> String {
+    yaml.replace(": y\n", ": \"y\"\n")
+}
+
+#[test]
+fn no_field_is_a_boolean_of_yaml_1_1() {
+    let booleans = ["y", "n", "yes", "no", "on", "off", "true", "false"];
+    for definition in microtome_api::crds::all() {
+        for line in quoted(&serde_yaml::to_string(&definition).unwrap()).lines() {
+            let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap_or_default();
+            assert!(!booleans.contains(&key.to_ascii_lowercase().as_str()), "{line:?}");
+        }
+    }
+}
+
 #[test]
 fn the_written_definitions_are_those_of_the_types() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for definition in microtome_api::crds::all() {
         let name = format!("microtome.dev_{}.yaml", definition.spec.names.plural);
-        let wanted = format!("{HEADER}{}", serde_yaml::to_string(&definition).unwrap());
+        let wanted = format!("{HEADER}{}", quoted(&serde_yaml::to_string(&definition).unwrap()));
         for directory in DIRECTORIES {
             let path = root.join(directory).join(&name);
             if env::var_os("UPDATE").is_some() {

@@ -18,9 +18,9 @@ pub(super) async fn places(
     stores: &Stores,
 ) -> Result<Vec<Vec<Coordinate>>, SourceError> {
     let names = &table.columns;
-    let wanted = Wanted { field: FIELD, url: &table.url, columns: vec![&names.url, &names.x, &names.y] };
+    let wanted = Wanted { field: FIELD, url: &table.url, columns: vec![&names.url, &names.left, &names.top] };
     let read = wanted.read(stores).await?;
-    let (x, y) = (pixels(&wanted, &read, &names.x)?, pixels(&wanted, &read, &names.y)?);
+    let (x, y) = (pixels(&wanted, &read, &names.left)?, pixels(&wanted, &read, &names.top)?);
     let Column::Text { dictionary, codes } = read.column(&names.url) else {
         return Err(wanted.wrong_row(0, format!("{:?} must name slides, it holds numbers", names.url)));
     };

@@ -92,15 +92,15 @@ pub struct CoordinateColumns {
     pub url: String,
     /// The first view's left edge in level-0 pixels.
     #[schemars(length(min = 1, max = 256))]
-    pub x: String,
-    /// The first view's upper edge in level-0 pixels.
+    pub left: String,
+    /// The first view's upper edge in level-0 pixels. (Not named `y`: YAML 1.1, which kubectl reads, takes that for "yes".)
     #[schemars(length(min = 1, max = 256))]
-    pub y: String,
+    pub top: String,
 }
 
 impl Default for CoordinateColumns {
     fn default() -> Self {
-        Self { url: "url".to_owned(), x: "x".to_owned(), y: "y".to_owned() }
+        Self { url: "url".to_owned(), left: "x".to_owned(), top: "y".to_owned() }
     }
 }
 
