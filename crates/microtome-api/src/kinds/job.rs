@@ -41,7 +41,7 @@ pub struct PatchJobSpec {
     #[schemars(range(min = 1, max = 31_536_000))]
     pub active_deadline_seconds: i64,
     /// What the program reads: each dataset is a stream of its own, all by the same workers.
-    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub datasets: Vec<Dataset>,
     /// The cluster that is made for the job, and goes with it.
     pub cluster_spec: PatchClusterSpec,

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
      "message": "give exactly one of list, prefix and manifest"},
 ]))]
 pub struct Slides {
-    /// Slides by their URLs.
+    /// Slides by their URLs; for more than a thousand there are prefixes and manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 10000))]
+    #[schemars(length(min = 1, max = 1000))]
     pub list: Option<Vec<SlideEntry>>,
     /// All slides below a URL such as `az://CONTAINER/FOLDER/`, sorted by name. What is named like no slide is passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -29,6 +29,15 @@ impl Sparse {
         true
     }
 
+    /// What of a range is not here yet, but for holes behind the first missing byte.
+    pub(crate) fn rest(&self, range: &Range<u64>) -> Range<u64> {
+        let mut at = range.start;
+        while let Some((start, bytes)) = self.piece_at(at).filter(|_| at < range.end) {
+            at = start + bytes.len() as u64;
+        }
+        at.min(range.end)..range.end
+    }
+
     /// The bytes of a range, `None` unless all are here. Copies only what spans pieces.
     pub(crate) fn read(&self, range: &Range<u64>) -> Option<Bytes> {
         if range.start >= range.end {
@@ -74,6 +83,7 @@ mod tests {
         assert_eq!(sparse.read(&(1..6)).unwrap(), "bcdef");
         assert_eq!(sparse.read(&(10..13)).unwrap(), "xyz");
         assert_eq!(sparse.read(&(5..11)), None);
+        assert_eq!([sparse.rest(&(1..9)), sparse.rest(&(1..4)), sparse.rest(&(7..12))], [6..9, 4..4, 7..12]);
         assert_eq!(sparse.read(&(12..14)), None);
         assert_eq!(sparse.read(&(50..50)).unwrap(), "");
     }

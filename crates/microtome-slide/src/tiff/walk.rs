@@ -243,7 +243,7 @@ impl<'a> Walker<'a> {
             entry.tag != tags::ICC_PROFILE && end <= self.size && end - start <= limit && !self.bytes.has(&entry.at)
         };
         let entries = tiled.flat_map(|directory| &directory.entries);
-        let wanted: Vec<Range<u64>> = entries.filter(absent).map(|entry| entry.at.clone()).collect();
+        let wanted: Vec<Range<u64>> = entries.filter(absent).map(|entry| self.bytes.rest(&entry.at)).collect();
         merge(&wanted, VALUE_GAP_BYTES, VALUE_RANGE_BYTES).ranges
     }
 }
