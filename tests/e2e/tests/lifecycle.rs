@@ -84,7 +84,7 @@ async fn what_the_profile_does_not_allow_is_refused_by_its_field() {
 async fn the_apiserver_refuses_what_the_schema_forbids() {
     let stage = Stage::without_team("schema").await;
     let cases: [(&str, Value, &str); 5] = [
-        ("/spec/datasets/0/sampling", json!({}), "give exactly one of grid and random"),
+        ("/spec/datasets/0/sampling", json!({}), "give exactly one of grid, random and coordinates"),
         ("/spec/datasets/0/slides/list/0/url", json!("az://slides/a.svs?sig=abc"), "must not hold a query or a key"),
         ("/spec/datasets/0/views/0/size", json!(0), "spec.datasets[0].views[0].size"),
         ("/spec/clusterSpec/workers/minReplicas", json!(9), "minReplicas must not exceed maxReplicas"),
