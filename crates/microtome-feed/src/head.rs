@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::dataset as plan;
-use microtome_plan::desk::asked::Spec;
+use microtome_plan::desk::asked::{self, Spec};
 use microtome_plan::select::Coordinate;
 use microtome_plan::selection::{SelectedSlide, Selection};
 use microtome_plan::shape::Shape;
@@ -171,7 +171,7 @@ fn shares(orders: &[Order], budget: u64) -> Result<Vec<u64>, FeedError> {
             match mode {
                 Mode::Select { .. } => 0,
                 Mode::Stream { .. } => shape.needed_bytes(),
-                Mode::Ask => 2 * shape.batch * shape.patch_bytes,
+                Mode::Ask => asked::needed_bytes(&shape),
             }
         })
         .collect();
@@ -214,34 +214,20 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
 
 /// Where a dataset begins; nowhere, if all is known already.
 fn stage(origin: Origin, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<Option<Box<dyn Stage>>, FeedError> {
-    let source = match origin {
-        Origin::Known(source) => *source,
-        Origin::Written(written) => {
-            let after = match mode {
-                Mode::Select { .. } => After::Nothing,
-                Mode::Stream { .. } => After::Stream { budget },
-                Mode::Ask => return Err(FeedError::UnknownSlides),
-            };
-            return Ok(Some(Box::new(Resolving::new(*written, after, Arc::clone(stats)))));
+    let stats = Arc::clone(stats);
+    let (selection, after) = match mode {
+        Mode::Select { selection } => (selection, After::Nothing),
+        Mode::Stream { selection, .. } => (selection, After::Stream { budget }),
+        Mode::Ask => {
+            let Origin::Known(source) = origin else { return Err(FeedError::UnknownSlides) };
+            return Ok(Some(Box::new(Streaming::asked(unopened(&source), &source.recipe, budget, stats)?)));
         }
     };
-    let of_before = |selection: &Arc<Selection>| stats.select(selection, &source.recipe);
-    let stats = Arc::clone(stats);
-    Ok(match mode {
-        Mode::Select { selection: None } => Some(Box::new(Selecting::new(source, After::Nothing, stats)?)),
-        Mode::Select { selection: Some(selection) } => {
-            of_before(&selection);
-            None
-        }
-        Mode::Stream { selection: None, .. } => {
-            Some(Box::new(Selecting::new(source, After::Stream { budget }, stats)?))
-        }
-        Mode::Stream { selection: Some(selection), .. } => {
-            of_before(&selection);
-            Some(Box::new(Streaming::planned(selection, &source.recipe, budget, stats)?))
-        }
-        Mode::Ask => Some(Box::new(Streaming::asked(unopened(&source), &source.recipe, budget, stats)?)),
-    })
+    match (origin, selection) {
+        (Origin::Written(written), _) => Ok(Some(Box::new(Resolving::new(*written, after, stats)))),
+        (Origin::Known(source), None) => Ok(Some(Box::new(Selecting::new(*source, after, stats)))),
+        (Origin::Known(source), Some(selection)) => after.follow(selection, &source.recipe, None, stats),
+    }
 }
 
 /// The dataset's slides, of which nothing is known but their names.

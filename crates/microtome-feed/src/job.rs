@@ -17,7 +17,8 @@ pub struct Job {
     pub object: PatchJob,
     /// Its datasets, checked, in their order; at least one.
     pub recipes: Vec<Recipe>,
-    path: PathBuf,
+    /// The file.
+    pub path: PathBuf,
 }
 
 /// The job's file cannot be used.
@@ -83,15 +84,19 @@ impl Job {
         let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.to_owned(), source })?;
         let mut object = parse(path, &text)?;
         let base = path.parent().unwrap_or(Path::new(""));
+        let beside = |url: &mut String| {
+            if !url.contains("://") {
+                *url = base.join(&*url).to_string_lossy().into_owned();
+            }
+        };
+        object.spec.output.iter_mut().for_each(|output| beside(&mut output.url));
         let datasets = &mut object.spec.datasets;
         if datasets.is_empty() {
             return Err(JobError::NoDatasets { path: path.to_owned() });
         }
         let mut recipes: Vec<Recipe> = Vec::new();
         for (index, dataset) in datasets.iter_mut().enumerate() {
-            dataset.urls_mut().filter(|url| !url.contains("://")).for_each(|url| {
-                *url = base.join(&*url).to_string_lossy().into_owned();
-            });
+            dataset.urls_mut().for_each(beside);
             let failed = |error| JobError::Dataset { path: path.to_owned(), index, error };
             let recipe = dataset.recipe().map_err(failed)?;
             if recipes.iter().any(|before| before.name == recipe.name) {

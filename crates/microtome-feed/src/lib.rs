@@ -13,6 +13,7 @@ pub mod control;
 pub mod digest;
 pub mod engine;
 pub mod error;
+mod file;
 pub mod handoff;
 pub mod head;
 pub mod job;

@@ -1,12 +1,13 @@
 //! Where a stream that no program reads was left, to go on from in another process: a file of some 500 bytes.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use microtome_plan::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::StreamDigest;
+use crate::file;
 
 /// Of the file's form.
 const VERSION: u32 = 1;
@@ -83,17 +84,9 @@ impl Saved {
 
     /// Writes the file in place of the one before, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), SavedError> {
-        self.try_write(path).map_err(|source| SavedError::File { path: path.to_owned(), operation: "written", source })
-    }
-
-    fn try_write(&self, path: &Path) -> io::Result<()> {
-        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        let mut json = serde_json::to_vec(self).expect("a place is plain data");
+        json.push(b'\n');
+        let failed = |source| SavedError::File { path: path.to_owned(), operation: "written", source };
+        file::replace(path, &json).map_err(failed)
     }
 }

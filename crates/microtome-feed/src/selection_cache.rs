@@ -3,17 +3,15 @@
 //!
 //! A cache can lose or refuse, never err: what cannot be read is selected anew.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use microtome_plan::dataset::Dataset;
 use microtome_plan::random::VERSION;
 use microtome_plan::selection::Selection;
-use microtome_slide::{SlideUrl, Stores};
+use microtome_slide::{FileCache, SlideUrl, Stores};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -27,9 +25,9 @@ const REQUESTS: usize = 32;
 const BYTES: u64 = 512 << 20;
 
 /// A directory of selections.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SelectionCache {
-    directory: PathBuf,
+    files: FileCache,
 }
 
 /// What a selection is kept under.
@@ -38,8 +36,8 @@ pub struct Key(String);
 
 impl SelectionCache {
     /// Keeps selections in a directory, which is made when it is first needed.
-    pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    pub fn new(directory: &Path) -> Self {
+        Self { files: FileCache::new(directory, BYTES) }
     }
 
     /// What the selection of a dataset is kept under now; `None` where a slide's version cannot be had.
@@ -67,14 +65,8 @@ impl SelectionCache {
 
     /// The selection under a key.
     pub async fn find(&self, key: &Key) -> Option<Arc<Selection>> {
-        let path = self.path(key);
-        let bytes = Bytes::from(fs::read(&path).ok()?);
-        match selection_file::read(bytes).await {
-            Ok(selection) => {
-                // What was used last goes last; a file that somebody else deletes meanwhile needs no date.
-                let _ = fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-                Some(Arc::new(selection))
-            }
+        match selection_file::read(Bytes::from(self.files.read(&key.0)?)).await {
+            Ok(selection) => Some(Arc::new(selection)),
             Err(error) => {
                 tracing::warn!(%error, "a cached selection cannot be used");
                 None
@@ -84,36 +76,10 @@ impl SelectionCache {
 
     /// Keeps a selection. A directory that cannot be written keeps nothing.
     pub fn keep(&self, key: &Key, selection: &Selection) {
-        let bytes = match selection_file::write(selection) {
-            Ok(bytes) => bytes,
-            Err(error) => return tracing::warn!(%error, "a selection cannot be encoded"),
-        };
-        match selection_file::replace(&self.path(key), &bytes) {
-            Ok(()) => self.make_room(),
-            Err(error) => tracing::warn!(%error, "a selection cannot be cached"),
-        }
-    }
-
-    fn path(&self, key: &Key) -> PathBuf {
-        self.directory.join(format!("{}.parquet", key.0))
-    }
-
-    /// Deletes what was used longest ago, until the rest is small enough.
-    fn make_room(&self) {
-        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
-            .filter_map(|entry| {
-                let facts = entry.metadata().ok()?;
-                Some((facts.modified().ok()?, facts.len(), entry.path()))
-            })
-            .collect();
-        files.sort_by(|left, right| right.cmp(left));
-        let mut kept = 0;
-        for (_, bytes, path) in files {
-            kept += bytes;
-            if kept > BYTES {
-                let _ = fs::remove_file(path);
-            }
+        match selection_file::write(selection) {
+            Ok(bytes) if self.files.write(&key.0, &bytes).is_some() => {}
+            Ok(_) => tracing::warn!("a selection cannot be cached"),
+            Err(error) => tracing::warn!(%error, "a selection cannot be encoded"),
         }
     }
 }

@@ -7,8 +7,6 @@
 //! | `url` | string | its URL |
 //! | `x`, `y` | int32 | the first view's upper left corner in level-0 pixels |
 
-use std::io::{self, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -168,17 +166,6 @@ pub async fn read(bytes: Bytes) -> Result<Selection, SelectionFileError> {
         return Err(SelectionFileError::Digest);
     }
     Ok(selection)
-}
-
-/// Writes a file in place of the one before, whole or not at all.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Source {
         let slides = match &recipe.slides {
             SlideSource::List(list) => list.clone(),
             SlideSource::Prefix(prefix) => prefix::slides(prefix, stores).await?,
-            SlideSource::Manifest(manifest) => manifest::slides(manifest, &recipe.views, stores).await?,
+            SlideSource::Manifest(manifest) => manifest::slides(manifest, stores).await?,
         };
         let places = match &recipe.sampling {
             SamplingRule::Coordinates(table) => coordinates::places(table, &slides, stores).await?,

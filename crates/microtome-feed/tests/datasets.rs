@@ -283,7 +283,7 @@ async fn a_selection_is_found_again_until_something_changes() {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("slide.svs");
     fs::copy(SLIDE, &copy).unwrap();
-    let cache = SelectionCache::new(directory.path().join("selections"));
+    let cache = SelectionCache::new(&directory.path().join("selections"));
     let stores = Stores::from_env();
     let of = |seed: u64| {
         job(|dataset| {

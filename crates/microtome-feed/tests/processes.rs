@@ -131,6 +131,15 @@ fn field(json: &[u8], name: &str) -> String {
     value[name].as_str().unwrap().to_owned()
 }
 
+/// The program ends well and got the stream that a single process makes.
+fn assert_whole(stage: &Stage, head: &mut Process, output: &mut BufReader<ChildStdout>) {
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(head.0.wait().unwrap().success());
+    let account = rest.lines().last().unwrap();
+    assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+}
+
 fn program() -> String {
     Path::new(TESTS).join("programs/read_stream.py").to_str().unwrap().to_owned()
 }
@@ -144,11 +153,7 @@ fn a_killed_worker_changes_nothing_in_the_stream() {
     output.read_line(&mut line).unwrap();
     assert!(line.starts_with("first batch at "), "{line}");
     victim.0.kill().unwrap();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert!(head.0.wait().unwrap().success());
-    let account = rest.lines().last().unwrap();
-    assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+    assert_whole(&stage, &mut head, &mut output);
 }
 
 #[test]
@@ -163,11 +168,7 @@ fn a_worker_that_is_told_to_end_loses_nothing_and_leaves_nothing_to_a_deadline()
         tell(&told, Signal::TERM);
         assert!(told.0.wait().unwrap().success(), "a worker that was told to end ends well");
         let _survivor = stage.worker();
-        let mut rest = String::new();
-        output.read_to_string(&mut rest).unwrap();
-        assert!(head.0.wait().unwrap().success());
-        let account = rest.lines().last().unwrap();
-        assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+        assert_whole(&stage, &mut head, &mut output);
         assert_eq!(stage.logged("worker ends soon").len(), 1);
         assert_eq!(stage.logged("worker left")[0]["requeued"], 0, "what it had was finished or returned");
         assert_eq!(stage.logged("leases hung and went out again").len(), 0);
@@ -205,11 +206,7 @@ fn a_worker_that_hangs_is_given_up_before_its_leases_run_out() {
     // Its kernel goes on answering for it: the connection stays open.
     tell(&hangs, Signal::STOP);
     let _survivor = stage.worker();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert!(head.0.wait().unwrap().success());
-    let account = rest.lines().last().unwrap();
-    assert_eq!(field(account.as_bytes(), "stream_digest"), stage.digest());
+    assert_whole(&stage, &mut head, &mut output);
     let left = &stage.logged("worker left")[0];
     assert!(left["requeued"].as_u64().unwrap() > 0, "{left}");
     assert_eq!(stage.logged("leases hung and went out again").len(), 0, "the connection was given up first");

@@ -16,7 +16,7 @@ use asked::Spec;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Cursor};
 use crate::credit::Credit;
-use crate::lease::{Failed, Grant, LeaseId, Leases, WorkerId};
+use crate::lease::{Failed, Grant, LeaseId, Leases, Workforce};
 use crate::plan::Work;
 
 /// Work of one epoch, or of one round of patches that were asked for.
@@ -102,29 +102,9 @@ impl<P, S: Producer> Desk<P, S> {
         self.cursor
     }
 
-    /// A worker connected.
-    pub fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.leases.join(worker, slots);
-    }
-
-    /// A worker ends soon: it is granted nothing more.
-    pub fn retire(&mut self, worker: WorkerId) {
-        self.leases.retire(worker);
-    }
-
-    /// A worker returns a lease undone.
-    pub fn hand_back(&mut self, lease: LeaseId, attempt: u32) {
-        self.leases.hand_back(lease, attempt);
-    }
-
-    /// A worker's connection is gone. Returns how many leases wait again.
-    pub fn leave(&mut self, worker: WorkerId) -> usize {
-        self.leases.leave(worker)
-    }
-
-    /// Takes back leases that hang. Returns how many.
-    pub fn expire(&mut self, now_ms: u64) -> usize {
-        self.leases.expire(now_ms)
+    /// The workers that take the leases.
+    pub fn workforce(&mut self) -> &mut dyn Workforce {
+        &mut self.leases
     }
 
     /// Bytes held.

@@ -74,6 +74,44 @@ struct Out<W> {
     deadline_ms: u64,
 }
 
+/// The workers that take leases, whatever the work is: they come, end, and leave their leases to others.
+pub trait Workforce {
+    /// A worker connected that takes `slots` leases at once.
+    fn join(&mut self, worker: WorkerId, slots: u32);
+    /// A worker ends soon: it is granted nothing more, and finishes or returns what it has.
+    fn retire(&mut self, worker: WorkerId);
+    /// A worker returns a grant undone, for no fault of the work: it waits again. Whether it was still out.
+    fn hand_back(&mut self, lease: LeaseId, attempt: u32) -> bool;
+    /// A worker's connection is gone; what it had waits again. Returns how many leases that were.
+    fn leave(&mut self, worker: WorkerId) -> usize;
+    /// Takes back what has been out for too long. Returns how many leases that were.
+    fn expire(&mut self, now_ms: u64) -> usize;
+}
+
+impl<W: Clone> Workforce for Leases<W> {
+    fn join(&mut self, worker: WorkerId, slots: u32) {
+        self.sessions.join(worker, slots);
+    }
+
+    fn retire(&mut self, worker: WorkerId) {
+        self.sessions.retire(worker);
+    }
+
+    fn hand_back(&mut self, lease: LeaseId, attempt: u32) -> bool {
+        let entry = self.take_out(lease, attempt);
+        entry.map(|entry| self.waiting.insert(lease, entry)).is_some()
+    }
+
+    fn leave(&mut self, worker: WorkerId) -> usize {
+        self.sessions.leave(worker);
+        self.requeue(|out| out.worker == worker)
+    }
+
+    fn expire(&mut self, now_ms: u64) -> usize {
+        self.requeue(|out| out.deadline_ms <= now_ms)
+    }
+}
+
 impl<W: Clone> Leases<W> {
     /// No work and no workers.
     pub fn new() -> Self {
@@ -86,33 +124,6 @@ impl<W: Clone> Leases<W> {
         self.next += 1;
         self.waiting.insert(lease, Entry { work, slide, attempts: 0, failures: 0 });
         lease
-    }
-
-    /// A worker connected that takes `slots` leases at once.
-    pub fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.sessions.join(worker, slots);
-    }
-
-    /// A worker ends soon: it is granted nothing more, and finishes or returns what it has.
-    pub fn retire(&mut self, worker: WorkerId) {
-        self.sessions.retire(worker);
-    }
-
-    /// A worker returns a grant undone, for no fault of the work: it waits again. Whether it was still out.
-    pub fn hand_back(&mut self, lease: LeaseId, attempt: u32) -> bool {
-        let entry = self.take_out(lease, attempt);
-        entry.map(|entry| self.waiting.insert(lease, entry)).is_some()
-    }
-
-    /// A worker's connection is gone; what it had waits again. Returns how many leases that were.
-    pub fn leave(&mut self, worker: WorkerId) -> usize {
-        self.sessions.leave(worker);
-        self.requeue(|out| out.worker == worker)
-    }
-
-    /// Takes back what has been out for too long. Returns how many leases that were.
-    pub fn expire(&mut self, now_ms: u64) -> usize {
-        self.requeue(|out| out.deadline_ms <= now_ms)
     }
 
     /// The next grant, if somebody is free and something waits.

@@ -149,7 +149,7 @@ impl<S: Producer> World<S> {
         self.born += 1;
         let worker = WorkerId(self.born);
         self.alive.push(worker);
-        self.desk.join(worker, self.scenario.slots);
+        self.desk.workforce().join(worker, self.scenario.slots);
         if self.chance(self.scenario.faults.death) {
             let delay = self.random.below(500);
             self.at(delay, Event::Death(worker));
@@ -165,7 +165,7 @@ impl<S: Producer> World<S> {
         match self.alive.first().copied() {
             Some(worker) if self.alive.len() > 1 && self.chance(50) => {
                 self.alive.retain(|alive| *alive != worker);
-                self.desk.leave(worker);
+                self.desk.workforce().leave(worker);
             }
             _ if self.born < 40 => self.arrive(),
             _ => {}
@@ -193,7 +193,7 @@ impl<S: Producer> World<S> {
             Event::Scale => self.scale(),
             Event::Death(worker) => {
                 self.alive.retain(|alive| *alive != worker);
-                self.desk.leave(worker);
+                self.desk.workforce().leave(worker);
                 let delay = self.random.below(300);
                 self.at(delay, Event::Arrival);
             }
@@ -225,7 +225,7 @@ impl<S: Producer> World<S> {
             }
             None => self.now += LEASE_MS,
         }
-        self.desk.expire(self.now);
+        self.desk.workforce().expire(self.now);
     }
 
     fn run(mut self) -> (Vec<Patch>, u64) {

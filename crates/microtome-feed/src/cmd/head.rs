@@ -81,7 +81,7 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
     let stores = Stores::from_env();
-    let stored = if args.command.is_empty() { storage(args, &job, &stores).await? } else { Vec::new() };
+    let stored = if args.command.is_empty() { storage(&job, &stores).await? } else { Vec::new() };
     let place = |index: usize| stored.get(index).and_then(|store: &Store| store.place().0);
     let mode = |index| Mode::Stream { selection: None, resume: place(index) };
     let origins = job.origins().enumerate();
@@ -119,10 +119,10 @@ async fn feed(args: &Args) -> Result<ExitCode> {
 }
 
 /// Where the streams go if there is no program.
-async fn storage(args: &Args, job: &Job, stores: &Stores) -> Result<Vec<Store>> {
+async fn storage(job: &Job, stores: &Stores) -> Result<Vec<Store>> {
     let mut stored = Vec::new();
     for dataset in 0..job.recipes.len() {
-        let store = Store::open((&args.job, job), dataset, stores).await?;
+        let store = Store::open(job, dataset, stores).await?;
         stored.push(store.context("no COMMAND was given, and the job has no spec.output to store")?);
     }
     Ok(stored)

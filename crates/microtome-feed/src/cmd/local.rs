@@ -51,16 +51,16 @@ pub(super) struct Local {
 
 impl LocalArgs {
     /// Starts head and workers on what `mode` says; must be called on a runtime.
-    pub(super) async fn start(&self, job: &Job, mut mode: Mode) -> Result<Local> {
+    pub(super) async fn start(&self, (job, stores): (&Job, Stores), mut mode: Mode) -> Result<Local> {
         let index = job.find(self.dataset.as_deref())?;
         if self.dataset.is_none() && job.recipes.len() > 1 {
             let (count, first) = (job.recipes.len(), &job.recipes[0].name);
             eprintln!("microtome: the job has {count} datasets; this is {first:?}, --dataset NAME takes another");
         }
-        let stores = Stores::from_env();
         let source = job.source(index, &stores).await?;
         let mut keep = None;
-        if let Some(cache) = self.selections.clone().or_else(default_selections).map(SelectionCache::new)
+        if let Some(cache) =
+            self.selections.clone().or_else(default_selections).map(|directory| SelectionCache::new(&directory))
             && let Some(key) = SelectionCache::key(&source, &stores).await
         {
             match (cache.find(&key).await, &mut mode) {

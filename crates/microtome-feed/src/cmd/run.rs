@@ -60,13 +60,14 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let mut interrupt = Interrupt::watch()?;
     let job = Job::read(&args.local.file)?;
     let dataset = job.find(args.local.dataset.as_deref())?;
-    let store = Store::open((&args.local.file, &job), dataset, &Stores::from_env()).await?;
+    let stores = Stores::from_env();
+    let store = Store::open(&job, dataset, &stores).await?;
     if let (Some(_), Some(path)) = (&store, &args.checkpoint) {
         bail!("--checkpoint {}: the job has an output, which keeps its own place", path.display());
     }
     let saved = args.checkpoint.as_deref().map(Saved::read).transpose()?.flatten();
     let (resume, mut read) = Read::from(saved, store);
-    let mut local = args.local.start(&job, Mode::Stream { selection: None, resume }).await?;
+    let mut local = args.local.start((&job, stores), Mode::Stream { selection: None, resume }).await?;
     let before = read.patches;
     let mut progress = Progress::new();
     loop {

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use microtome_plan::selection::Selection;
+use microtome_slide::Stores;
 use serde::Serialize;
 
 use super::format::{count, thousands};
 use super::local::{Local, LocalArgs};
 use super::summary::{LeftOut, left_out, quarantine_lines};
 use crate::digest::hex;
+use crate::file;
 use crate::head::{Mode, Snapshot};
 use crate::job::Job;
 use crate::overview;
@@ -65,7 +67,8 @@ struct Selected {
 
 #[tokio::main]
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
-    let mut local = args.local.start(&Job::read(&args.local.file)?, Mode::Select { selection: None }).await?;
+    let job = Job::read(&args.local.file)?;
+    let mut local = args.local.start((&job, Stores::from_env()), Mode::Select { selection: None }).await?;
     let selection = local.feed.selection().await?;
     local.keep_selection().await?;
     local.head.drain().await;
@@ -78,7 +81,7 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
         Target::Table => print!("{}{}", quarantine_lines(&selection.quarantined), line(&selected)),
         Target::File(path) => {
             let bytes = selection_file::write(&selection).context("the selection cannot be encoded")?;
-            selection_file::replace(path, &bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
+            file::replace(path, &bytes).with_context(|| format!("{}: cannot be written", path.display()))?;
             print!("{}{}", quarantine_lines(&selection.quarantined), line(&selected));
             eprintln!("wrote {}", path.display());
         }

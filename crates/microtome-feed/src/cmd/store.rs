@@ -1,7 +1,6 @@
 //! The output of a job that is run without a program: its stream, stored.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use microtome_plan::checkpoint::Checkpoint;
@@ -32,13 +31,10 @@ pub(super) struct Stored {
 }
 
 impl Store {
-    /// The output that a job asks for; `None` if it asks for none. A relative path is beside the job's file.
-    pub(super) async fn open((file, job): (&Path, &Job), dataset: usize, stores: &Stores) -> Result<Option<Self>> {
-        let Some(mut written) = job.object.spec.output.clone() else { return Ok(None) };
-        if !written.url.contains("://") {
-            written.url = file.parent().unwrap_or(Path::new("")).join(&written.url).to_string_lossy().into_owned();
-        }
-        let output = Output::parse(&written).with_context(|| file.display().to_string())?;
+    /// The output that a job asks for of a dataset; `None` if it asks for none.
+    pub(super) async fn open(job: &Job, dataset: usize, stores: &Stores) -> Result<Option<Self>> {
+        let Some(written) = &job.object.spec.output else { return Ok(None) };
+        let output = Output::parse(written).with_context(|| job.path.display().to_string())?;
         let spec = Spec::new(&job.object.spec.datasets[dataset], &output);
         let sink = WebDataset::open(stores.clone(), output, &job.recipes[dataset].name, spec).await?;
         Ok(Some(Self { sink }))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use microtome_plan::lease::WorkerId;
+use microtome_plan::lease::{LeaseId, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
@@ -105,7 +105,7 @@ impl Actor {
             (Event::Answered(answer), Some(stage)) => return stage.hear(answer, now_ms),
             (Event::Returned { lease, attempt }, Some(stage)) => {
                 tracing::info!(lease, attempt, "lease returned");
-                stage.hand_back(lease, attempt);
+                stage.workforce().hand_back(LeaseId(lease), attempt);
             }
             (Event::Released { patches }, Some(stage)) => stage.release(patches),
             (Event::Asked { round }, Some(stage)) => stage.ask(round),
@@ -125,7 +125,7 @@ impl Actor {
                 return Ok(());
             };
             for (worker, connection) in self.workers.iter().filter(|(_, connection)| !connection.retiring) {
-                next.join(*worker, connection.slots);
+                next.workforce().join(*worker, connection.slots);
             }
             self.stage = Some(next);
         }
@@ -159,7 +159,7 @@ impl Actor {
 
     fn join(&mut self, worker: WorkerId, slots: u32, outbox: mpsc::UnboundedSender<HeadMessage>) {
         if let Some(stage) = &mut self.stage {
-            stage.join(worker, slots);
+            stage.workforce().join(worker, slots);
         }
         self.workers.insert(worker, Connection { slots, retiring: false, outbox });
         if self.drained {
@@ -171,7 +171,7 @@ impl Actor {
 
     fn retire(&mut self, worker: WorkerId) {
         if let Some(stage) = &mut self.stage {
-            stage.retire(worker);
+            stage.workforce().retire(worker);
         }
         if let Some(connection) = self.workers.get_mut(&worker) {
             connection.retiring = true;
@@ -181,7 +181,7 @@ impl Actor {
     }
 
     fn leave(&mut self, worker: WorkerId) {
-        let requeued = self.stage.as_mut().map_or(0, |stage| stage.leave(worker));
+        let requeued = self.stage.as_mut().map_or(0, |stage| stage.workforce().leave(worker));
         self.workers.remove(&worker);
         if self.workers.is_empty() {
             self.draining = None;
@@ -195,7 +195,7 @@ impl Actor {
 
     fn expire(&mut self) {
         let now_ms = self.now_ms();
-        let requeued = self.stage.as_mut().map_or(0, |stage| stage.expire(now_ms));
+        let requeued = self.stage.as_mut().map_or(0, |stage| stage.workforce().expire(now_ms));
         if requeued > 0 {
             tracing::warn!(requeued, dataset = self.tag.0, "leases hung and went out again");
             self.stats.change(|stats| stats.requeued += requeued as u64);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::dataset::{Dataset, Recipe};
-use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, WorkerId};
+use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, Workforce};
 
 use super::event::{Answer, Granted};
 use super::selecting::{After, Selecting};
@@ -47,24 +47,8 @@ impl Resolving {
 }
 
 impl Stage for Resolving {
-    fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.leases.join(worker, slots);
-    }
-
-    fn retire(&mut self, worker: WorkerId) {
-        self.leases.retire(worker);
-    }
-
-    fn hand_back(&mut self, lease: u64, attempt: u32) {
-        self.leases.hand_back(LeaseId(lease), attempt);
-    }
-
-    fn leave(&mut self, worker: WorkerId) -> usize {
-        self.leases.leave(worker)
-    }
-
-    fn expire(&mut self, now_ms: u64) -> usize {
-        self.leases.expire(now_ms)
+    fn workforce(&mut self) -> &mut dyn Workforce {
+        &mut self.leases
     }
 
     fn grant(&mut self, now_ms: u64) -> Option<Granted> {
@@ -105,7 +89,7 @@ impl Stage for Resolving {
 
     fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
         let Some(source) = self.resolved else { return Ok(None) };
-        let mut selecting = Selecting::new(source, self.after, self.stats)?;
+        let mut selecting = Selecting::new(source, self.after, self.stats);
         if let Some(checkpoint) = self.resume {
             selecting.resume(checkpoint)?;
         }

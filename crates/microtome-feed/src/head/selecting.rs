@@ -4,11 +4,10 @@ use std::mem;
 use std::sync::Arc;
 
 use microtome_plan::checkpoint::Checkpoint;
-use microtome_plan::dataset::{Dataset, OnError, Slides};
-use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, WorkerId};
+use microtome_plan::dataset::{Dataset, OnError, Recipe, Slides};
+use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, Workforce};
 use microtome_plan::select::Coordinate;
 use microtome_plan::selection::{Quarantined, SelectedSlide, Selection};
-use microtome_plan::shape::Shape;
 
 use super::event::{Answer, Granted};
 use super::names::hash;
@@ -49,16 +48,32 @@ pub(super) enum After {
     Stream { budget: u64 },
 }
 
-impl Selecting {
-    pub(super) fn new(source: Source, after: After, stats: Arc<Stats>) -> Result<Self, FeedError> {
-        if let After::Stream { budget } = after {
-            Shape::of(&source.recipe).fits(budget)?;
+impl After {
+    /// A selection is frozen: what comes next with it, if anything does.
+    pub(super) fn follow(
+        self,
+        selection: Arc<Selection>,
+        recipe: &Recipe,
+        resume: Option<Checkpoint>,
+        stats: Arc<Stats>,
+    ) -> Result<Option<Box<dyn Stage>>, FeedError> {
+        stats.select(&selection, recipe);
+        let Self::Stream { budget } = self else { return Ok(None) };
+        let mut streaming = Streaming::planned(selection, recipe, budget, stats)?;
+        if let Some(checkpoint) = resume {
+            streaming.resume(checkpoint)?;
         }
+        Ok(Some(Box::new(streaming)))
+    }
+}
+
+impl Selecting {
+    pub(super) fn new(source: Source, after: After, stats: Arc<Stats>) -> Self {
         let mut leases = Leases::new();
         for (index, _) in (0_u32..).zip(&source.slides) {
             leases.offer(index, index);
         }
-        Ok(Self { source, leases, slides: Vec::new(), quarantined: Vec::new(), after, resume: None, stats })
+        Self { source, leases, slides: Vec::new(), quarantined: Vec::new(), after, resume: None, stats }
     }
 
     /// The dataset with one slide alone.
@@ -133,7 +148,6 @@ impl Selecting {
         if selection.patches() == 0 {
             return Err(FeedError::NoPatches { slides: selection.slides.len() });
         }
-        self.stats.select(&selection, &self.source.recipe);
         Ok(selection)
     }
 }
@@ -151,24 +165,8 @@ fn without_slides(dataset: &Dataset) -> Dataset {
 }
 
 impl Stage for Selecting {
-    fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.leases.join(worker, slots);
-    }
-
-    fn retire(&mut self, worker: WorkerId) {
-        self.leases.retire(worker);
-    }
-
-    fn hand_back(&mut self, lease: u64, attempt: u32) {
-        self.leases.hand_back(LeaseId(lease), attempt);
-    }
-
-    fn leave(&mut self, worker: WorkerId) -> usize {
-        self.leases.leave(worker)
-    }
-
-    fn expire(&mut self, now_ms: u64) -> usize {
-        self.leases.expire(now_ms)
+    fn workforce(&mut self) -> &mut dyn Workforce {
+        &mut self.leases
     }
 
     fn grant(&mut self, now_ms: u64) -> Option<Granted> {
@@ -201,11 +199,6 @@ impl Stage for Selecting {
 
     fn follow(mut self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
         let selection = self.freeze()?;
-        let After::Stream { budget } = self.after else { return Ok(None) };
-        let mut streaming = Streaming::planned(selection, &self.source.recipe, budget, self.stats)?;
-        if let Some(checkpoint) = self.resume {
-            streaming.resume(checkpoint)?;
-        }
-        Ok(Some(Box::new(streaming)))
+        self.after.follow(selection, &self.source.recipe, self.resume, self.stats)
     }
 }

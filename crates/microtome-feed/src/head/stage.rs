@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use microtome_plan::checkpoint::Checkpoint;
 use microtome_plan::desk::asked::Spec;
-use microtome_plan::lease::WorkerId;
+use microtome_plan::lease::Workforce;
 use tokio::sync::mpsc;
 
 use super::batch::Batch;
@@ -13,16 +13,8 @@ use crate::error::FeedError;
 
 /// A stage of a dataset.
 pub(super) trait Stage: Debug + Send {
-    /// A worker connected that takes `slots` leases at once.
-    fn join(&mut self, worker: WorkerId, slots: u32);
-    /// A worker ends soon: it takes no more leases.
-    fn retire(&mut self, worker: WorkerId);
-    /// A worker gives a lease back undone, for no fault of the work.
-    fn hand_back(&mut self, lease: u64, attempt: u32);
-    /// A worker's connection is gone. Returns how many leases wait again.
-    fn leave(&mut self, worker: WorkerId) -> usize;
-    /// Takes back leases that hang. Returns how many.
-    fn expire(&mut self, now_ms: u64) -> usize;
+    /// The workers that take the stage's leases.
+    fn workforce(&mut self) -> &mut dyn Workforce;
     /// The next lease, if there is one and somebody is free.
     fn grant(&mut self, now_ms: u64) -> Option<Granted>;
     /// A worker answered.

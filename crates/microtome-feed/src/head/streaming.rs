@@ -10,7 +10,7 @@ use microtome_plan::dataset::{OnError, Order, Recipe, ViewRule};
 use microtome_plan::desk::asked::{Asked, Spec};
 use microtome_plan::desk::planned::Planned;
 use microtome_plan::desk::{Delivery, Desk, Producer, Task};
-use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, WorkerId};
+use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, Workforce};
 use microtome_plan::plan::{Place, Seat};
 use microtome_plan::selection::Selection;
 use microtome_plan::shape::Shape;
@@ -223,24 +223,8 @@ impl<S: Producer> Streaming<S> {
 }
 
 impl<S: Producer + Debug + Send> Stage for Streaming<S> {
-    fn join(&mut self, worker: WorkerId, slots: u32) {
-        self.desk.join(worker, slots);
-    }
-
-    fn retire(&mut self, worker: WorkerId) {
-        self.desk.retire(worker);
-    }
-
-    fn hand_back(&mut self, lease: u64, attempt: u32) {
-        self.desk.hand_back(LeaseId(lease), attempt);
-    }
-
-    fn leave(&mut self, worker: WorkerId) -> usize {
-        self.desk.leave(worker)
-    }
-
-    fn expire(&mut self, now_ms: u64) -> usize {
-        self.desk.expire(now_ms)
+    fn workforce(&mut self) -> &mut dyn Workforce {
+        self.desk.workforce()
     }
 
     fn grant(&mut self, now_ms: u64) -> Option<Granted> {

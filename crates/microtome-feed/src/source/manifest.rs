@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use microtome_plan::dataset::{Columns, Label, Manifest, SlideEntry, ViewRule};
+use microtome_plan::dataset::{Columns, Label, Manifest, SlideEntry};
 use microtome_slide::Stores;
 
 use super::table::{Column, Table};
@@ -11,12 +11,7 @@ use super::{SourceError, Wanted, beside};
 const FIELD: &str = "slides.manifest";
 
 /// The manifest's slides in the order of its rows.
-pub(super) async fn slides(
-    manifest: &Manifest,
-    views: &[ViewRule],
-    stores: &Stores,
-) -> Result<Vec<SlideEntry>, SourceError> {
-    debug_assert!(!views.is_empty(), "a checked dataset has a view");
+pub(super) async fn slides(manifest: &Manifest, stores: &Stores) -> Result<Vec<SlideEntry>, SourceError> {
     let wanted = Wanted { field: FIELD, url: &manifest.url, columns: columns(&manifest.columns) };
     let table = wanted.read(stores).await?;
     if table.rows == 0 {

@@ -16,6 +16,11 @@ use crate::shape::{BudgetError, Shape};
 /// Level-0 pixels of a band in which places count as neighbours; a tile row or a few.
 const BAND: i32 = 1024;
 
+/// The least budget: a batch that is being filled, and one that the program has.
+pub fn needed_bytes(shape: &Shape) -> u64 {
+    2 * shape.batch * shape.patch_bytes
+}
+
 /// A patch that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -47,7 +52,7 @@ pub struct Asked {
 impl<P> Desk<P, Asked> {
     /// A desk of which nothing is asked yet. Refuses a budget below two batches.
     pub fn asked(shape: Shape, budget: u64) -> Result<Self, BudgetError> {
-        let least = 2 * shape.batch * shape.patch_bytes;
+        let least = needed_bytes(&shape);
         if budget < least {
             return Err(shape.refuse(least, budget));
         }

@@ -3,7 +3,6 @@
 //! An index belongs to one version of a blob: its key is URL and ETag. What is found on disk is as little trusted as a
 //! slide; a file that is damaged or of another version is ignored, and written anew.
 
-mod disk;
 mod stored;
 
 use std::{
@@ -14,9 +13,9 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use self::{disk::Disk, stored::KeyDigest};
+use self::stored::KeyDigest;
 use crate::{
-    Limits, SlideUrl,
+    FileCache, Limits, SlideUrl,
     blocking::blocking,
     formats::{Found, StoredSlide},
     lru::Lru,
@@ -38,7 +37,7 @@ pub(crate) struct Index {
 pub struct IndexCache {
     limit_bytes: u64,
     memory: Arc<Mutex<Memory>>,
-    disk: Option<Arc<Disk>>,
+    disk: Option<Arc<FileCache>>,
 }
 
 struct Memory {
@@ -57,7 +56,7 @@ impl IndexCache {
     /// The same cache, which also keeps files of at most so many bytes in a folder, about 3 a tile. The folder is made when
     /// it is first written to, and may be shared by processes; a folder that cannot be used is as good as none.
     pub fn on_disk(self, folder: &Path, limit_bytes: u64) -> Self {
-        Self { disk: Some(Arc::new(Disk::new(folder, limit_bytes))), ..self }
+        Self { disk: Some(Arc::new(FileCache::new(folder, limit_bytes))), ..self }
     }
 
     /// Whether some version of a blob may be here, so that asking for its ETag is worth a request.

@@ -1,7 +1,8 @@
-//! Indexes of slides in a folder: one file each, written whole or not at all, the ones used longest ago removed first.
+//! What can be had again, in a folder: one file each, written whole or not at all, the ones used longest ago removed first.
 //!
-//! File names are SHA-256 of URL and ETag: slide names are patient data. The files are readable by their owner alone, for
-//! they hold the slide's properties. Whatever fails here is as if the cache were empty.
+//! File names are SHA-256 in hexadecimal of whatever a file belongs to: slide names are patient data. The files are readable
+//! by their owner alone, for they hold slides' properties. Files of other names are left alone. Whatever fails here is as
+//! if the cache were empty.
 
 use std::{
     fs::{self, File},
@@ -17,9 +18,9 @@ const TEMPORARY: &str = ".new-";
 /// What a file takes at least: file systems give out blocks.
 const BLOCK_BYTES: u64 = 4096;
 
-/// A folder of files.
+/// A folder of files that can be had again.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub struct FileCache {
     folder: PathBuf,
     limit_bytes: u64,
     /// Bytes of all files, once they have been counted. Other processes add theirs; each counts anew when it removes.
@@ -33,13 +34,14 @@ struct Entry {
     used: SystemTime,
 }
 
-impl Disk {
-    pub(super) fn new(folder: &Path, limit_bytes: u64) -> Self {
+impl FileCache {
+    /// A folder, made when it is first written to, whose files have at most so many bytes together.
+    pub fn new(folder: &Path, limit_bytes: u64) -> Self {
         Self { folder: folder.to_owned(), limit_bytes, bytes: Mutex::new(None) }
     }
 
     /// The bytes of a file, which counts as used.
-    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         let file = File::open(self.folder.join(name)).ok()?;
         let found = file.metadata().ok()?;
         if !found.is_file() || found.len() > self.limit_bytes {
@@ -53,12 +55,12 @@ impl Disk {
     }
 
     /// Whether there is a file of that name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.folder.join(name).is_file()
     }
 
-    /// Writes a file, and removes others for it.
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Option<()> {
+    /// Writes a file, and removes others for it. `None` if it cannot be kept.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Option<()> {
         let length = (bytes.len() as u64).max(BLOCK_BYTES);
         if length > self.limit_bytes {
             return None;
@@ -121,7 +123,7 @@ mod tests {
     fn files_are_their_owners_and_the_oldest_go() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("README"), [0; 50_000]).unwrap();
-        let disk = Disk::new(&folder.path().join("cache"), 30_000);
+        let disk = FileCache::new(&folder.path().join("cache"), 30_000);
         fs::create_dir(folder.path().join("cache")).unwrap();
         fs::write(folder.path().join("cache/README"), [0; 50_000]).unwrap();
         for number in 0..3 {
