@@ -67,13 +67,28 @@ impl Decoder {
         &mut self,
         header: &Header<'_>,
         request: Request,
-        mut target: Target<'_>,
-        mut index: Option<&mut Index>,
+        target: Target<'_>,
+        index: Option<&mut Index>,
     ) -> Result<(), Error> {
         let Request { region, transform } = request;
-        region.check(header.width(), header.height())?;
-        target.check(region)?;
-        let geometry = Geometry::new(&header.frame, region);
+        self.decode_regions(header, transform, &mut [(region, target)], index)
+    }
+
+    /// Decodes several regions of a tile, each into a target of its own, as [`Decoder::decode_region`] does one: the data are
+    /// walked once, as far as the smallest region needs that holds all, and each target's pixels are written once.
+    pub fn decode_regions(
+        &mut self,
+        header: &Header<'_>,
+        transform: ColorTransform,
+        targets: &mut [(Region, Target<'_>)],
+        mut index: Option<&mut Index>,
+    ) -> Result<(), Error> {
+        for (region, target) in &*targets {
+            region.check(header.width(), header.height())?;
+            target.check(*region)?;
+        }
+        let Some(all) = targets.iter().map(|(region, _)| *region).reduce(Region::union) else { return Ok(()) };
+        let geometry = Geometry::new(&header.frame, all);
         if let Some(index) = index.as_deref_mut() {
             let (across, down) = header.mcus();
             index.claim(header.data.len(), across.saturating_mul(down));
@@ -87,9 +102,10 @@ impl Decoder {
             self.read(walk, |slot| slot.small.as_ref(), index)?;
         }
         self.planes.extend_edges();
-        let painting =
-            Painting { kernels: &self.kernels, geometry: &geometry, planes: &self.planes, region, transform };
-        painting.paint(&mut target, &mut self.lines);
+        for (region, target) in targets {
+            let (kernels, planes, region) = (&self.kernels, &self.planes, *region);
+            Painting { kernels, geometry: &geometry, planes, region, transform }.paint(target, &mut self.lines);
+        }
         Ok(())
     }
 

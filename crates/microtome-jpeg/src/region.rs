@@ -27,6 +27,14 @@ impl Region {
             Err(Error::Request("the region is empty or leaves the tile"))
         }
     }
+
+    /// The smallest region that holds both, which are checked.
+    pub(crate) fn union(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Self { x, y, width: right - x, height: bottom - y }
+    }
 }
 
 /// What a target's pixels are: interleaved samples of 8 bits.

@@ -7,7 +7,7 @@ mod common;
 use common::{
     crop, decode,
     encode::{Shape, TOLERANCE, encode},
-    whole,
+    packed, whole,
 };
 use microtome_jpeg::{ColorTransform, Decoder, Header, Index, Kernels, PixelFormat, Region, Request, Target};
 use proptest::{collection::vec, prelude::*};
@@ -51,13 +51,24 @@ proptest! {
         let tile = encode(shape, &mut seed.iter().copied().cycle());
         let header = Header::parse(&tile, &[]).unwrap();
         let all = decode(&mut Decoder::new(Kernels::portable(), 0), &header, whole(&header), None).unwrap();
+        let regions = parts.iter().map(|(columns, rows)| {
+            let ((x, width), (y, height)) = (part(*columns, shape.width), part(*rows, shape.height));
+            Region { x, y, width, height }
+        });
+        let crops: Vec<_> = regions.map(|region| (region, crop(&all, shape.width, region))).collect();
         for kernels in Kernels::all() {
             let mut decoder = Decoder::new(kernels, 1 << 20);
             let mut index = Index::new(spacing, entries * 12);
-            for (columns, rows) in &parts {
-                let ((x, width), (y, height)) = (part(*columns, shape.width), part(*rows, shape.height));
-                let region = Region { x, y, width, height };
-                let expected = crop(&all, shape.width, region);
+            let mut together: Vec<_> = crops.iter().map(|(_, expected)| vec![0; expected.len()]).collect();
+            let mut targets = Vec::new();
+            for (pixels, (region, _)) in together.iter_mut().zip(&crops) {
+                targets.push((*region, packed(pixels, *region)));
+            }
+            decoder.decode_regions(&header, ColorTransform::YCbCr, &mut targets, None).unwrap();
+            for (together, (_, expected)) in together.iter().zip(&crops) {
+                prop_assert!(together == expected, "together");
+            }
+            for (region, expected) in crops.clone() {
                 prop_assert!(decode(&mut decoder, &header, region, None).unwrap() == expected);
                 prop_assert!(decode(&mut decoder, &header, region, Some(&mut index)).unwrap() == expected, "first {region:?}");
                 prop_assert!(decode(&mut decoder, &header, region, Some(&mut index)).unwrap() == expected, "again {region:?}");

@@ -2,19 +2,22 @@
 //!
 //! Prints one JSON object a line: reader, pattern, patches_per_second, patches, tiles_decoded, tiles_unique. Coordinates are those of `tests/bench/peers.py`.
 //! "one by one" asks for each patch alone, as the peers do; "batches" for 64 at once, as the feed does; "codec" decodes the
-//! tiles of the aligned pattern and nothing else, the most that any reader with this codec can reach.
+//! tiles of the aligned pattern and nothing else, the most that any reader with this codec can reach. The rows take turns, and each
+//! counts by its median of several rounds.
 
 use std::collections::HashSet;
 use std::error::Error;
 use std::time::Instant;
 
 use microtome_slide::{
-    GAP_RANDOM_BYTES, GAP_SCAN_BYTES, Limits, PatchRequest, Scale, Slide, SlideUrl, Stores, TileCache,
+    Fetched, GAP_RANDOM_BYTES, GAP_SCAN_BYTES, Limits, PatchRequest, ReadPlan, Scale, Slide, SlideUrl, Stores,
+    TileCache,
 };
 
 const SIZE: u32 = 256;
 /// As many patches as a lease of the feed holds.
 const BATCH: usize = 64;
+const ROUNDS: usize = 7;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -28,49 +31,104 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn measure(path: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let url = SlideUrl::parse(path)?;
-    let plain = Slide::open(&Stores::from_env(), &url, &Limits::default()).await?;
-    let size = (plain.info().width, plain.info().height);
+    let slide = Slide::open(&Stores::from_env(), &url, &Limits::default()).await?;
+    let size = (slide.info().width, slide.info().height);
+    let mut rows = vec![Row::codec(&slide, coordinates("aligned", count, size)).await?];
     for pattern in ["aligned", "random", "grid"] {
-        let places = coordinates(pattern, count, size);
-        let unique = tiles(&places, size);
         for (reader, batch) in [("Microtome, one by one", 1), ("Microtome, batches", BATCH)] {
             // A scan keeps two rows of tiles, and a little more for the batch under way.
-            let cache = TileCache::new(u64::from(size.0) * u64::from(SIZE) * 3 * 22 / 10);
-            let slide = match pattern {
-                "grid" => Slide::open(&Stores::from_env().caching_tiles(cache), &url, &Limits::default()).await?,
-                _ => plain.clone(),
-            };
-            let (began, mut decoded) = (Instant::now(), 0);
-            let mut pixels = Vec::new();
-            for origins in places.chunks(batch) {
-                let plan = slide.plan(&request(pattern, origins))?;
-                let patches = slide.fetch(&plan).await?.decode_into(&plan, pixels);
-                pixels = patches.pixels;
-                decoded += patches.tiles_decoded;
-                if let Some((_, error)) = patches.errors.into_iter().next() {
-                    return Err(error.into());
-                }
-            }
-            Report { reader, pattern, patches: places.len(), decoded, unique }.print(began);
+            let tiles = TileCache::new(u64::from(size.0) * u64::from(SIZE) * 3 * 22 / 10);
+            let stores = Stores::from_env();
+            let stores = if pattern == "grid" { stores.caching_tiles(tiles) } else { stores };
+            let slide = Slide::open(&stores, &url, &Limits::default()).await?;
+            let places = coordinates(pattern, count, size);
+            let unique = tiles_of(&places, size);
+            let work = Work::Read { slide, places, batch };
+            rows.push(Row { reader, pattern, work, unique, decoded: 0, seconds: Vec::new(), pixels: Vec::new() });
         }
     }
-    codec(&plain, &coordinates("aligned", count, size)).await
+    for _ in 0..ROUNDS {
+        for row in &mut rows {
+            row.round().await?;
+        }
+    }
+    rows.iter_mut().for_each(Row::print);
+    Ok(())
 }
 
-/// Fetching is done before the clock starts, and aligned patches are tiles: what is left is decoding.
-async fn codec(slide: &Slide, places: &[(i64, i64)]) -> Result<(), Box<dyn Error>> {
-    let mut fetched = Vec::new();
-    for origin in places {
-        let plan = slide.plan(&request("aligned", &[*origin]))?;
-        fetched.push((slide.fetch(&plan).await?, plan));
+/// A row of the table: what is read, and what came of it.
+struct Row {
+    reader: &'static str,
+    pattern: &'static str,
+    work: Work,
+    /// Tiles that are decoded in a round, and the different ones that are needed.
+    decoded: u64,
+    unique: u64,
+    seconds: Vec<f64>,
+    pixels: Vec<u8>,
+}
+
+enum Work {
+    Read {
+        slide: Slide,
+        places: Vec<(i64, i64)>,
+        batch: usize,
+    },
+    /// Fetching is done before the clock starts, and aligned patches are tiles: what is left is decoding.
+    Decode(Vec<(Fetched, ReadPlan)>),
+}
+
+impl Row {
+    async fn codec(slide: &Slide, places: Vec<(i64, i64)>) -> Result<Self, Box<dyn Error>> {
+        let mut fetched = Vec::new();
+        for origin in places {
+            let plan = slide.plan(&request("aligned", &[origin]))?;
+            fetched.push((slide.fetch(&plan).await?, plan));
+        }
+        let (reader, unique, work) = ("Microtome, codec", fetched.len() as u64, Work::Decode(fetched));
+        Ok(Self { reader, pattern: "aligned", work, unique, decoded: 0, seconds: Vec::new(), pixels: Vec::new() })
     }
-    let (began, mut pixels) = (Instant::now(), Vec::new());
-    for (tiles, plan) in &fetched {
-        pixels = std::hint::black_box(tiles.decode_into(plan, pixels)).pixels;
+
+    async fn round(&mut self) -> Result<(), Box<dyn Error>> {
+        let (began, mut pixels) = (Instant::now(), std::mem::take(&mut self.pixels));
+        self.decoded = 0;
+        match &self.work {
+            Work::Decode(fetched) => {
+                for (tiles, plan) in fetched {
+                    pixels = std::hint::black_box(tiles.decode_into(plan, pixels)).pixels;
+                    self.decoded += 1;
+                }
+            }
+            Work::Read { slide, places, batch } => {
+                for origins in places.chunks(*batch) {
+                    let plan = slide.plan(&request(self.pattern, origins))?;
+                    let patches = slide.fetch(&plan).await?.decode_into(&plan, pixels);
+                    pixels = patches.pixels;
+                    self.decoded += patches.tiles_decoded;
+                    if let Some((_, error)) = patches.errors.into_iter().next() {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+        self.pixels = pixels;
+        self.seconds.push(began.elapsed().as_secs_f64());
+        Ok(())
     }
-    let (patches, tiles) = (places.len(), places.len() as u64);
-    Report { reader: "Microtome, codec", pattern: "aligned", patches, decoded: tiles, unique: tiles }.print(began);
-    Ok(())
+
+    fn print(&mut self) {
+        let Self { reader, pattern, work, decoded, unique, seconds, .. } = self;
+        let patches = match work {
+            Work::Read { places, .. } => places.len(),
+            Work::Decode(fetched) => fetched.len(),
+        };
+        seconds.sort_by(f64::total_cmp);
+        let rate = (patches as f64 / seconds[seconds.len() / 2]).round();
+        println!(
+            "{{\"reader\": \"{reader}\", \"pattern\": \"{pattern}\", \"patches_per_second\": {rate}, \
+             \"patches\": {patches}, \"tiles_decoded\": {decoded}, \"tiles_unique\": {unique}}}"
+        );
+    }
 }
 
 fn request(pattern: &str, origins: &[(i64, i64)]) -> PatchRequest {
@@ -79,7 +137,7 @@ fn request(pattern: &str, origins: &[(i64, i64)]) -> PatchRequest {
 }
 
 /// How many different tiles patches touch, all together; the slide's are as large as the patches.
-fn tiles(places: &[(i64, i64)], (width, height): (u32, u32)) -> u64 {
+fn tiles_of(places: &[(i64, i64)], (width, height): (u32, u32)) -> u64 {
     let edge = i64::from(SIZE);
     let along = |at: i64, end: u32| at / edge..=(at + edge - 1).min(i64::from(end) - 1) / edge;
     let of = |(x, y): &(i64, i64)| {
@@ -87,27 +145,6 @@ fn tiles(places: &[(i64, i64)], (width, height): (u32, u32)) -> u64 {
         along(*x, width).flat_map(move |column| rows.clone().map(move |row| (column, row)))
     };
     places.iter().flat_map(of).collect::<HashSet<_>>().len() as u64
-}
-
-/// One line of the result.
-struct Report {
-    reader: &'static str,
-    pattern: &'static str,
-    patches: usize,
-    /// Tiles that were decoded, and the different ones that were needed.
-    decoded: u64,
-    unique: u64,
-}
-
-impl Report {
-    fn print(&self, began: Instant) {
-        let Self { reader, pattern, patches, decoded, unique } = self;
-        let rate = (*patches as f64 / began.elapsed().as_secs_f64()).round();
-        println!(
-            "{{\"reader\": \"{reader}\", \"pattern\": \"{pattern}\", \"patches_per_second\": {rate}, \
-             \"patches\": {patches}, \"tiles_decoded\": {decoded}, \"tiles_unique\": {unique}}}"
-        );
-    }
 }
 
 fn coordinates(pattern: &str, count: usize, (width, height): (u32, u32)) -> Vec<(i64, i64)> {

@@ -13,11 +13,14 @@ pub(crate) fn decode(
     region: Region,
     index: Option<&mut Index>,
 ) -> Result<Vec<u8>, Error> {
-    let row = region.width as usize * 3;
-    let mut pixels = vec![0; row * region.height as usize];
-    let target = Target { pixels: &mut pixels, stride: row, format: PixelFormat::Rgb };
+    let mut pixels = vec![0; region.width as usize * 3 * region.height as usize];
     let request = Request { region, transform: ColorTransform::YCbCr };
-    decoder.decode_region(header, request, target, index).map(|()| pixels)
+    decoder.decode_region(header, request, packed(&mut pixels, region), index).map(|()| pixels)
+}
+
+/// RGB of a region without gaps.
+pub(crate) fn packed(pixels: &mut [u8], region: Region) -> Target<'_> {
+    Target { pixels, stride: region.width as usize * 3, format: PixelFormat::Rgb }
 }
 
 /// All of a tile.

@@ -37,16 +37,21 @@ impl TileCodec for Jpeg {
         }
     }
 
-    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
-        match decode_region(tile, &mut target) {
-            Err(CodecError::Unsupported { .. }) => decode_whole(tile, target, scratch),
+    fn decode(
+        &self,
+        tile: EncodedTile<'_>,
+        targets: &mut [Target<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
+        match decode_regions(tile, targets) {
+            Err(CodecError::Unsupported { .. }) => decode_whole(tile, targets, scratch),
             outcome => outcome,
         }
     }
 }
 
-/// Decodes the wanted region alone, if the tile is of a kind that can be.
-fn decode_region(tile: EncodedTile<'_>, target: &mut Target<'_>) -> Result<(), CodecError> {
+/// Decodes the wanted regions alone, if the tile is of a kind that can be.
+fn decode_regions(tile: EncodedTile<'_>, targets: &mut [Target<'_>]) -> Result<(), CodecError> {
     thread_local! {
         static DECODER: RefCell<microtome_jpeg::Decoder> = RefCell::default();
     }
@@ -58,14 +63,8 @@ fn decode_region(tile: EncodedTile<'_>, target: &mut Target<'_>) -> Result<(), C
     let tables = if tile.bytes.starts_with(&SOI) && tile.tables.starts_with(&SOI) { tile.tables } else { &[] };
     let header = microtome_jpeg::Header::parse(tile.bytes, tables)?;
     check_frame(header.components(), (header.width(), header.height()), tile.layout)?;
-    let Region { x, y, width, height } = target.region;
-    let request = microtome_jpeg::Request { region: microtome_jpeg::Region { x, y, width, height }, transform };
-    let format = match target.format {
-        PixelFormat::Rgb => microtome_jpeg::PixelFormat::Rgb,
-        PixelFormat::Rgba => microtome_jpeg::PixelFormat::Rgba,
-    };
-    let target = microtome_jpeg::Target { pixels: target.pixels, stride: target.stride, format };
-    Ok(DECODER.with_borrow_mut(|decoder| decoder.decode_region(&header, request, target, None))?)
+    let mut targets: Vec<_> = targets.iter_mut().map(of_codec).collect();
+    Ok(DECODER.with_borrow_mut(|decoder| decoder.decode_regions(&header, transform, &mut targets, None))?)
 }
 
 impl From<Error> for CodecError {
@@ -77,22 +76,33 @@ impl From<Error> for CodecError {
     }
 }
 
-/// Decodes all of a tile, and cuts the region out of it.
-fn decode_whole(tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
+fn of_codec<'a>(target: &'a mut Target<'_>) -> (microtome_jpeg::Region, microtome_jpeg::Target<'a>) {
+    let Region { x, y, width, height } = target.region;
+    let format = match target.format {
+        PixelFormat::Rgb => microtome_jpeg::PixelFormat::Rgb,
+        PixelFormat::Rgba => microtome_jpeg::PixelFormat::Rgba,
+    };
+    let into = microtome_jpeg::Target { pixels: target.pixels, stride: target.stride, format };
+    (microtome_jpeg::Region { x, y, width, height }, into)
+}
+
+/// Decodes all of a tile, and cuts the regions out of it.
+fn decode_whole(tile: EncodedTile<'_>, targets: &mut [Target<'_>], scratch: &mut Scratch) -> Result<(), CodecError> {
     check_scans(tile)?;
     let Scratch { stream, pixels } = scratch;
     let bytes = with_tables(tile, stream);
     let mut decoder = open(bytes, tile)?;
     let color = force_color(&mut decoder, tile.layout.color)?;
     let TileLayout { width, height, .. } = tile.layout;
-    if color == Color::Rgb
+    if let [target] = &mut *targets
+        && color == Color::Rgb
         && let Some(pixels) = target.whole(width, height)
     {
         return decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error));
     }
     pixels.resize(tile.layout.bytes(), 0);
     decoder.decode_into(pixels).map_err(|error| CodecError::corrupt(&error))?;
-    target.put(pixels, tile.layout.width, color);
+    Target::put_all(targets, pixels, tile.layout.width, color);
     Ok(())
 }
 
@@ -192,7 +202,7 @@ mod tests {
         let (region, mut pixels) = (Region { x: 0, y: 0, width: 240, height: 240 }, vec![0; 240 * 240 * 3]);
         let tile = EncodedTile { bytes, tables, layout: TileLayout { color, ..LAYOUT }, scans: 8 };
         let target = Target { region, pixels: &mut pixels, stride: 240 * 3, format: PixelFormat::Rgb };
-        Jpeg.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
+        Jpeg.decode(tile, &mut [target], &mut Scratch::default()).map(|()| pixels)
     }
 
     fn largest_difference(one: &[u8], other: &[u8]) -> u8 {
@@ -231,7 +241,7 @@ mod tests {
         let (region, mut pixels) = (Region { x: 17, y: 200, width: 100, height: 40 }, vec![0; 40 * 400]);
         let tile = EncodedTile { bytes: &bytes, tables: &tables, layout: LAYOUT, scans: 8 };
         let target = Target { region, pixels: &mut pixels, stride: 400, format: PixelFormat::Rgb };
-        Jpeg.decode(tile, target, &mut Scratch::default()).unwrap();
+        Jpeg.decode(tile, &mut [target], &mut Scratch::default()).unwrap();
         for (row, pixels) in pixels.chunks_exact(400).enumerate() {
             let start = ((200 + row) * 240 + 17) * 3;
             assert_eq!(pixels[..300], all[start..start + 300]);

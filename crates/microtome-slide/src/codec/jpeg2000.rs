@@ -33,7 +33,12 @@ impl TileCodec for Jpeg2000 {
         }
     }
 
-    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
+    fn decode(
+        &self,
+        tile: EncodedTile<'_>,
+        targets: &mut [Target<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
         let header = Header::read(tile.bytes).ok_or_else(|| corrupt("no JPEG 2000 header"))?;
         header.check(&tile.layout)?;
         let ycbcr = self.ycbcr && header.components.len() == 3 && !header.transformed;
@@ -63,7 +68,7 @@ impl TileCodec for Jpeg2000 {
             _ if ycbcr => Color::YCbCr,
             _ => Color::Rgb,
         };
-        target.put(pixels, width, samples);
+        Target::put_all(targets, pixels, width, samples);
         Ok(())
     }
 }
@@ -180,7 +185,7 @@ mod tests {
         let (region, stride) = (Region { x: 0, y: 0, width, height }, width as usize * 3);
         let target = Target { region, pixels: &mut pixels, stride, format: PixelFormat::Rgb };
         let tile = EncodedTile { bytes, tables: &[], layout, scans: 1 };
-        Jpeg2000 { ycbcr }.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
+        Jpeg2000 { ycbcr }.decode(tile, &mut [target], &mut Scratch::default()).map(|()| pixels)
     }
 
     /// Size of all files, and the pixels of a binary PPM file of that size.

@@ -25,7 +25,7 @@ pub(super) fn place(
     tile: &EncodedTile<'_>,
     samples: &mut [u8],
     found: usize,
-    target: &mut Target<'_>,
+    targets: &mut [Target<'_>],
 ) -> Result<(), CodecError> {
     if found < samples.len() {
         return Err(CodecError::Short { found, expected: samples.len() });
@@ -34,7 +34,7 @@ pub(super) fn place(
     if predictor == 2 {
         samples.chunks_exact_mut(width as usize * color.samples()).for_each(|row| add_up(row, color.samples()));
     }
-    target.put(samples, width, color);
+    Target::put_all(targets, samples, width, color);
     Ok(())
 }
 
@@ -70,7 +70,7 @@ pub(super) mod tests {
         let region = Region { x: 0, y: 0, width: 4, height: 2 };
         let target = Target { region, pixels: &mut pixels, stride: 12, format: PixelFormat::Rgb };
         let tile = EncodedTile { bytes, tables: &[], layout, scans: 1 };
-        codec.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
+        codec.decode(tile, &mut [target], &mut Scratch::default()).map(|()| pixels)
     }
 
     /// Samples of such a tile, and the same as differences.

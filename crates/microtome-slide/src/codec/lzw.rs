@@ -15,10 +15,15 @@ impl TileCodec for Lzw {
         lossless::check(layout)
     }
 
-    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
+    fn decode(
+        &self,
+        tile: EncodedTile<'_>,
+        targets: &mut [Target<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
         let samples = lossless::room(&tile, &mut scratch.pixels);
         let found = unpack(tile.bytes, samples)?;
-        lossless::place(&tile, samples, found, &mut target)
+        lossless::place(&tile, samples, found, targets)
     }
 }
 

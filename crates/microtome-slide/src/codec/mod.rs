@@ -1,6 +1,6 @@
 //! Codecs of tiles: one file and one row of [`CODECS`] each.
 //!
-//! A codec gets one encoded tile, the region of it that is wanted and where its pixels go, so that it may skip the rest.
+//! A codec gets one encoded tile, the regions of it that are wanted and where their pixels go, so that it may skip the rest.
 //! It does no IO and holds no state beyond the caller's [`Scratch`].
 
 mod color;
@@ -102,8 +102,13 @@ pub(crate) trait TileCodec: fmt::Debug + Send + Sync {
     /// Refuses layouts that it cannot decode, before any tile is fetched.
     fn check(&self, layout: &TileLayout) -> Result<(), CodecError>;
 
-    /// Decodes the wanted region of a tile into the target. After an error the target's pixels are undefined.
-    fn decode(&self, tile: EncodedTile<'_>, target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError>;
+    /// Decodes the wanted regions of a tile, each into its target. After an error the targets' pixels are undefined.
+    fn decode(
+        &self,
+        tile: EncodedTile<'_>,
+        targets: &mut [Target<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError>;
 }
 
 /// A row of the table.

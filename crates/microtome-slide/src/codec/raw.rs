@@ -13,10 +13,10 @@ impl TileCodec for Raw {
         }
     }
 
-    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, _: &mut Scratch) -> Result<(), CodecError> {
+    fn decode(&self, tile: EncodedTile<'_>, targets: &mut [Target<'_>], _: &mut Scratch) -> Result<(), CodecError> {
         let (found, expected) = (tile.bytes.len(), tile.layout.bytes());
         let samples = tile.bytes.get(..expected).ok_or(CodecError::Short { found, expected })?;
-        target.put(samples, tile.layout.width, tile.layout.color);
+        Target::put_all(targets, samples, tile.layout.width, tile.layout.color);
         Ok(())
     }
 }
@@ -32,7 +32,7 @@ mod tests {
         let region = Region { x: 1, y: 0, width: 1, height: 2 };
         let target = Target { region, pixels: &mut pixels, stride: 3, format: PixelFormat::Rgb };
         let tile = EncodedTile { bytes, tables: &[], layout, scans: 1 };
-        Raw.decode(tile, target, &mut Scratch::default()).map(|()| pixels)
+        Raw.decode(tile, &mut [target], &mut Scratch::default()).map(|()| pixels)
     }
 
     #[test]

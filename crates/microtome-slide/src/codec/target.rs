@@ -85,6 +85,11 @@ impl Target<'_> {
         if fits { self.pixels.get_mut(..stride * height as usize) } else { None }
     }
 
+    /// Cuts each target's region out of the samples of a whole tile that is `tile_width` wide.
+    pub(crate) fn put_all(targets: &mut [Self], tile: &[u8], tile_width: u32, color: Color) {
+        targets.iter_mut().for_each(|target| target.put(tile, tile_width, color));
+    }
+
     /// Cuts the region out of the samples of a whole tile that is `tile_width` wide.
     pub(crate) fn put(&mut self, tile: &[u8], tile_width: u32, color: Color) {
         let Region { x, y, width, .. } = self.region;

@@ -26,12 +26,17 @@ impl TileCodec for Zstd {
         lossless::check(layout)
     }
 
-    fn decode(&self, tile: EncodedTile<'_>, mut target: Target<'_>, scratch: &mut Scratch) -> Result<(), CodecError> {
+    fn decode(
+        &self,
+        tile: EncodedTile<'_>,
+        targets: &mut [Target<'_>],
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
         let samples = lossless::room(&tile, &mut scratch.pixels);
         let (start, rest) = bounded(tile.bytes, samples.len() as u64)?;
         let mut stream = StreamingDecoder::new(start.chain(rest)).map_err(|error| CodecError::corrupt(&error))?;
         let found = lossless::fill(&mut stream, samples)?;
-        lossless::place(&tile, samples, found, &mut target)
+        lossless::place(&tile, samples, found, targets)
     }
 }
 

@@ -9,9 +9,12 @@ use super::{
     laid::{Laid, PlannedTile},
     plan::ReadPlan,
     request::Patches,
-    tile::{Decoder, target},
+    tile::{Decoder, targets},
 };
-use crate::{Fault, PatchError, codec::Color};
+use crate::{
+    Fault, PatchError,
+    codec::{Color, Target},
+};
 
 /// First fault of each patch that has one.
 type Faults = BTreeMap<usize, Fault>;
@@ -105,9 +108,9 @@ impl Laying<'_> {
         let (finer, found) = Laying { laid: &fill.laid, ..*self }.decode_anew();
         outcome.tiles_decoded = found.tiles_decoded;
         for (index, samples) in fill.tiles(&finer) {
-            for placement in laid.tiles().get(index).map_or(&[][..], |tile| laid.placements(tile)) {
-                target(laid, placement, pixels).put(&samples, laid.level().layout.width, Color::Rgba);
-            }
+            let placements = laid.tiles().get(index).map_or(&[][..], |tile| laid.placements(tile));
+            let mut targets = targets(laid, placements, pixels);
+            Target::put_all(&mut targets, &samples, laid.level().layout.width, Color::Rgba);
         }
         for (patch, fault) in found.faults {
             if let Some(tile) = fill.tile_of(patch).and_then(|tile| laid.tiles().get(tile)) {

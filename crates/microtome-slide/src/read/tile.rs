@@ -1,7 +1,7 @@
 //! Decoding of one tile after the other, each once.
 //!
-//! A tile that one patch needs is decoded into that patch's buffer; one that several need is decoded as far as any of them
-//! needs it, and copied. A tile that a scan will need again is decoded whole, into the cache.
+//! The pieces of a tile are decoded straight into their patches, and what a scan will need again into the cache, in one go.
+//! Where patches lie over each other so closely that copies are cheaper, they share the pixels of one decoding.
 
 use std::{
     cell::Cell,
@@ -74,10 +74,11 @@ impl<'a> Decoder<'a> {
         {
             return Ok(());
         }
-        match placements {
-            [only] => self.decode(tile, bytes, target(self.laid, only, pixels)),
-            several => self.place_shared((tile, bytes), region, several, pixels),
+        // Copying a pixel takes half the time of making it of decoded samples.
+        if self.placed(tile) > 2 * area(region) {
+            return self.place_shared((tile, bytes), region, pixels);
         }
+        self.decode(tile, bytes, &mut targets(self.laid, placements, pixels))
     }
 
     /// The part of a tile that others will need, of which the patches need `region`: scans go from top to bottom, so that
@@ -85,16 +86,19 @@ impl<'a> Decoder<'a> {
     fn kept(&self, tile: &PlannedTile, region: Region) -> Option<Region> {
         self.cache?;
         let shown = self.laid.level().shown(tile.number);
-        let area = |region: Region| u64::from(region.width) * u64::from(region.height);
-        let placed: u64 = self.laid.placements(tile).iter().map(|placement| area(placement.region)).sum();
-        if placed != area(region) || region.width != shown.width {
+        if self.placed(tile) != area(region) || region.width != shown.width {
             return Some(shown);
         }
         let rest = Region { y: region.bottom(), height: shown.height - region.bottom(), ..shown };
         Some(rest).filter(|rest| rest.height > 0)
     }
 
-    /// Decodes a whole tile, places it, and keeps a part of it; or places what another thread has kept. False if it cannot
+    /// Pixels of all pieces of a tile together.
+    fn placed(&self, tile: &PlannedTile) -> u64 {
+        self.laid.placements(tile).iter().map(|placement| area(placement.region)).sum()
+    }
+
+    /// Decodes a tile, places it, and keeps a part of it; or places what another thread has kept. False if it cannot
     /// be kept, or if what was kept is not what is needed.
     fn place_kept(
         &mut self,
@@ -111,19 +115,12 @@ impl<'a> Decoder<'a> {
         let mut placed = false;
         let held = cell.get_or_init(|| {
             let mut buffer = cache.buffer(size);
-            if kept.holds(region) {
-                let format = self.laid.format();
-                self.decode(tile, bytes, Target { region: kept, pixels: &mut buffer, stride, format })?;
-            } else {
-                // By way of memory that the processor has at hand.
-                let all = region.union(kept);
-                self.shared((tile, bytes), all, |this, shared| {
-                    this.scatter((shared, all), placements, pixels);
-                    let from = (kept.y - all.y) as usize * stride;
-                    buffer.copy_from_slice(&shared[from..from + size]);
-                })?;
-                placed = true;
-            }
+            // Where all is kept, the pieces are copied out of it.
+            placed = !kept.holds(region);
+            let pieces = if placed { placements } else { &[] };
+            let mut targets = targets(self.laid, pieces, pixels);
+            targets.push(Target { region: kept, pixels: &mut buffer, stride, format: self.laid.format() });
+            self.decode(tile, bytes, &mut targets)?;
             Ok(Arc::new(Pixels { region: kept, pixels: buffer }))
         });
         let held = held.as_ref().map_err(Fault::clone)?;
@@ -134,31 +131,20 @@ impl<'a> Decoder<'a> {
         Ok(placed)
     }
 
-    /// Decodes the part of a tile that several patches share, and copies it.
+    /// Decodes the part of a tile that patches share, and copies it.
     fn place_shared(
-        &mut self,
-        tile: (&PlannedTile, &[u8]),
-        region: Region,
-        placements: &[Placement],
-        pixels: &mut [u8],
-    ) -> Result<(), Fault> {
-        self.shared(tile, region, |this, shared| this.scatter((shared, region), placements, pixels))
-    }
-
-    /// Decodes a region of a tile into the thread's own memory, for `use_pixels`.
-    fn shared(
         &mut self,
         (tile, bytes): (&PlannedTile, &[u8]),
         region: Region,
-        use_pixels: impl FnOnce(&Self, &[u8]),
+        pixels: &mut [u8],
     ) -> Result<(), Fault> {
         let format = self.laid.format();
         let stride = region.width as usize * format.bytes();
         let mut shared = std::mem::take(&mut self.buffers.shared);
         shared.resize(stride * region.height as usize, 0);
-        let outcome = self.decode(tile, bytes, Target { region, pixels: &mut shared, stride, format });
+        let outcome = self.decode(tile, bytes, &mut [Target { region, pixels: &mut shared, stride, format }]);
         if outcome.is_ok() {
-            use_pixels(self, &shared);
+            self.scatter((&shared, region), self.laid.placements(tile), pixels);
         }
         self.buffers.shared = shared;
         outcome
@@ -168,17 +154,17 @@ impl<'a> Decoder<'a> {
     fn scatter(&self, (source, region): (&[u8], Region), placements: &[Placement], pixels: &mut [u8]) {
         let bytes = self.laid.format().bytes();
         let stride = region.width as usize * bytes;
-        for placement in placements {
+        for (placement, mut target) in placements.iter().zip(targets(self.laid, placements, pixels)) {
             let (left, top) = (placement.region.x - region.x, placement.region.y - region.y);
             let (left, length) = (left as usize * bytes, placement.region.width as usize * bytes);
             let rows = source.chunks_exact(stride).skip(top as usize);
-            for (to, from) in target(self.laid, placement, pixels).rows().zip(rows) {
+            for (to, from) in target.rows().zip(rows) {
                 to.copy_from_slice(&from[left..left + length]);
             }
         }
     }
 
-    fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], target: Target<'_>) -> Result<(), Fault> {
+    fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], targets: &mut [Target<'_>]) -> Result<(), Fault> {
         let level = self.laid.level();
         let Level { codec, tables, directory, .. } = level;
         let scans = self.laid.slide().limits().scans;
@@ -186,8 +172,8 @@ impl<'a> Decoder<'a> {
         let scratch = &mut self.buffers.scratch;
         self.decoded += 1;
         // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
-        // and the target may be half written; both are overwritten or discarded.
-        let outcome = catch_unwind(AssertUnwindSafe(|| codec.decode(encoded, target, scratch)));
+        // and the targets may be half written; all are overwritten or discarded.
+        let outcome = catch_unwind(AssertUnwindSafe(|| codec.decode(encoded, targets, scratch)));
         let fault = match outcome {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => Fault::from(error),
@@ -198,11 +184,20 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The part of its patch that a placement fills.
-pub(super) fn target<'a>(laid: &Laid, placement: &Placement, pixels: &'a mut [u8]) -> Target<'a> {
-    let stride = laid.stride();
-    let format = laid.format();
-    let left = placement.x as usize * format.bytes();
-    let start = placement.patch * laid.patch_bytes() + placement.y as usize * stride + left;
-    Target { region: placement.region, pixels: &mut pixels[start..], stride, format }
+fn area(region: Region) -> u64 {
+    u64::from(region.width) * u64::from(region.height)
+}
+
+/// The parts of their patches that a tile's pieces fill. A patch has at most one piece of a tile, and they ascend by patch.
+pub(super) fn targets<'a>(laid: &Laid, placements: &[Placement], pixels: &'a mut [u8]) -> Vec<Target<'a>> {
+    let (stride, format) = (laid.stride(), laid.format());
+    let mut patches = pixels.chunks_exact_mut(laid.patch_bytes());
+    let mut passed = 0;
+    let target = |placement: &Placement| {
+        let patch = patches.nth(placement.patch - passed)?;
+        passed = placement.patch + 1;
+        let start = placement.y as usize * stride + placement.x as usize * format.bytes();
+        Some(Target { region: placement.region, pixels: &mut patch[start..], stride, format })
+    };
+    placements.iter().filter_map(target).collect()
 }
