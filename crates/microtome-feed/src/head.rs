@@ -6,6 +6,7 @@
 
 mod actor;
 mod batch;
+mod buffers;
 mod event;
 mod ledger;
 mod names;
@@ -39,6 +40,7 @@ use crate::source::Source;
 use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
+use buffers::Buffers;
 use event::Event;
 use resolving::Resolving;
 use selecting::{After, Selecting};
@@ -118,7 +120,7 @@ pub struct Head {
 struct Dataset {
     events: mpsc::Sender<Event>,
     stats: Arc<Stats>,
-    patch_bytes: usize,
+    patches: Buffers,
 }
 
 /// The program's side of a dataset: batches in order.
@@ -209,7 +211,7 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
     let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
     tokio::spawn(actor.run(events.downgrade(), inbox));
-    Ok((Dataset { events, stats, patch_bytes }, feed))
+    Ok((Dataset { events, stats, patches: Buffers::new(patch_bytes) }, feed))
 }
 
 /// Where a dataset begins; nowhere, if all is known already.
