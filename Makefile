@@ -49,7 +49,7 @@ bench-feed: setup-tests ## the head's CPU for each byte of pixels, and what head
 	tests/bench/head
 	tests/bench/memory
 
-fuzz: setup-tests ## fuzz the slide reader: 8 targets, SECONDS=60 each (a nightly toolchain; cargo-fuzz comes from crates.io)
+fuzz: setup-tests ## fuzz slide reader, JPEG decoder and wire: 11 targets, SECONDS=60 each (a nightly toolchain; cargo-fuzz comes from crates.io)
 	SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz
 
 stores: setup-tests ## stores: one suite over files, scripted services, a real Azurite and a real S3 server

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use microtome_slide::{Background, Limits, Mode, RegionRequest, Scale, Slide, SlideUrl, Stores};
+use microtome_slide::{Background, Error, Limits, Mode, RegionRequest, Scale, Slide, SlideUrl, Stores};
 use proptest::prelude::*;
 use support::{
     memory, open_in, request, slide_path,
@@ -144,6 +144,57 @@ async fn arrays_are_checked_against_grid_and_file() {
     assert!(refused(lying.clone()).await.starts_with("Malformed: tag 324 announces 2305843009213693952 values"));
     lying[entry + 4..entry + 12].copy_from_slice(&(1u64 << 40).to_be_bytes());
     assert!(refused(lying).await.starts_with("Truncated: values of tag 324 lie outside the file"));
+}
+
+/// What opening says of a plain file with some entries changed or added.
+async fn with_entries(new: &[(u16, support::tiff::Value)]) -> Result<Option<f64>, String> {
+    let level = Level { description: String::new(), ..raw_level((8, 8), (8, 8)) };
+    let mut writer = Writer::new(CLASSIC);
+    let mut entries = level.write_tiles(&mut writer, false, |_| vec![7; 192]);
+    entries.retain(|(tag, _)| new.iter().all(|(other, _)| tag != other));
+    entries.extend(new.iter().cloned());
+    entries.sort_by_key(|(tag, _)| *tag);
+    writer.directory(&entries);
+    let slide = open_in(memory(writer.out).await, &Limits::default()).await;
+    let text = |error: Error| format!("{}: {error}", error.category());
+    slide.map(|slide| slide.info().mpp_x).map_err(text)
+}
+
+#[tokio::test]
+async fn samples_that_are_none_are_refused() {
+    use support::tiff::Value::{Long, Short};
+    for (tag, value, category) in [
+        (258, Short(vec![0; 3]), "Unsupported"),
+        (258, Short(vec![7; 3]), "Unsupported"),
+        (258, Short(vec![16; 3]), "Unsupported"),
+        (258, Short(vec![64; 3]), "Unsupported"),
+        (258, Short(vec![8, 8, 16]), "Unsupported"),
+        (277, Short(vec![0]), "Unsupported"),
+        (277, Short(vec![5000]), "Unsupported"),
+        (277, Long(vec![u32::MAX]), "Unsupported"),
+        (284, Short(vec![2]), "Unsupported"),
+        (284, Short(vec![9]), "Unsupported"),
+        (322, Long(vec![u32::MAX]), ""),
+        (323, Long(vec![0]), "Malformed"),
+    ] {
+        let said = with_entries(&[(tag, value.clone())]).await.map_or_else(|said| said, |mpp| format!("read: {mpp:?}"));
+        assert!(said.starts_with(category) && !said.contains('\n'), "tag {tag} {value:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_resolution_that_is_none_is_left_out() {
+    use support::tiff::Value::Rational;
+    for (value, mpp) in [
+        (Rational(0, 1), None),
+        (Rational(0, 0), None),
+        (Rational(20_000, 0), None),
+        (Rational(20_000, 1), Some(1.27)),
+    ] {
+        // Pixels an inch, as no unit is said.
+        let found = with_entries(&[(282, value.clone()), (283, value.clone())]).await;
+        assert_eq!(found, Ok(mpp), "{value:?}");
+    }
 }
 
 #[tokio::test]

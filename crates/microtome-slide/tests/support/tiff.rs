@@ -15,6 +15,8 @@ pub enum Value {
     Short(Vec<u16>),
     Long(Vec<u32>),
     Long8(Vec<u64>),
+    /// Numerator and denominator.
+    Rational(u32, u32),
     Text(String),
     Bytes(Vec<u8>),
 }
@@ -76,6 +78,7 @@ impl Writer {
             Value::Short(values) => (3, values.len() as u64, self.all(values.iter().map(|v| u64::from(*v)), 2)),
             Value::Long(values) => (4, values.len() as u64, self.all(values.iter().map(|v| u64::from(*v)), 4)),
             Value::Long8(values) => (16, values.len() as u64, self.all(values.iter().copied(), 8)),
+            Value::Rational(one, other) => (5, 1, self.all([*one, *other].map(u64::from).into_iter(), 4)),
             Value::Text(text) => (2, text.len() as u64 + 1, [text.as_bytes(), b"\0"].concat()),
             Value::Bytes(bytes) => (7, bytes.len() as u64, bytes.clone()),
         }
