@@ -19,7 +19,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::{Checkpoint, Start};
 use microtome_plan::dataset::{Label, ViewRule};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
@@ -163,7 +163,7 @@ async fn connection(stream: UnixStream, waiting: Arc<Waiting>) -> io::Result<(Op
     let (dataset, handed) = match claimed {
         Ok(((name, mut feed), request)) => {
             if let Some(checkpoint) = request.checkpoint {
-                feed.resume(checkpoint);
+                feed.start(Start::Checkpoint(checkpoint));
             }
             let handed = hand_off(&mut program, &mut feed, &name).await;
             (Some(name), handed)

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::{Checkpoint, Start};
 use microtome_plan::dataset as plan;
 use microtome_plan::desk::asked::{self, Spec};
 use microtome_plan::select::Coordinate;
@@ -40,6 +40,7 @@ use crate::source::Source;
 use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
+use batch::{Given, Next};
 use buffers::Buffers;
 use event::Event;
 use resolving::Resolving;
@@ -126,24 +127,30 @@ struct Dataset {
 /// The program's side of a dataset: batches in order.
 #[derive(Debug)]
 pub struct Feed {
-    batches: mpsc::Receiver<Result<Batch, FeedError>>,
+    batches: mpsc::Receiver<Given>,
     events: mpsc::WeakSender<Event>,
     stats: Arc<Stats>,
     selection: watch::Receiver<Option<Arc<Selection>>>,
     /// Places of the slides in the dataset.
     slides: HashMap<String, u32>,
+    /// Counts the readings that were begun.
+    reading: u64,
     place: Place,
+    /// Since when the program has been waiting for the next batch.
+    waiting: Option<Instant>,
 }
 
 /// Where the program is in the stream.
 #[derive(Debug)]
 enum Place {
-    /// It has not asked for anything yet; it may go on from a checkpoint.
-    Closed(Option<Checkpoint>),
+    /// It has not asked for anything of this reading yet.
+    Closed(Option<Start>),
     /// It waits for its first batch.
     Opened,
     /// It got the batch before this.
     At(Option<Checkpoint>),
+    /// It got all.
+    Ended(Option<Checkpoint>),
 }
 
 /// A patch to be asked for.
@@ -206,7 +213,9 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
         stats: Arc::clone(&stats),
         selection: stats.selection(),
         slides,
-        place: Place::Closed(resume),
+        reading: 0,
+        place: Place::Closed(resume.map(Start::Checkpoint)),
+        waiting: None,
     };
     let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
@@ -274,48 +283,72 @@ impl Head {
 }
 
 impl Feed {
-    /// Goes on from a checkpoint instead of where [`Mode::Stream`] said. Of use only before the first batch was asked for.
-    pub fn resume(&mut self, checkpoint: Checkpoint) {
-        if let Place::Closed(resume) = &mut self.place {
-            *resume = Some(checkpoint);
-        }
+    /// Starts a reading at this place: the first one elsewhere than [`Mode::Stream`] said, or another one, whatever was
+    /// read before. Nothing is asked for before [`Feed::next`].
+    pub fn start(&mut self, start: Start) {
+        self.place = Place::Closed(Some(start));
     }
 
     /// Where the stream goes on after the batches that [`Feed::next`] gave; `None` before the first one, and where patches
     /// are asked for.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         match &self.place {
-            Place::At(checkpoint) => checkpoint.as_ref(),
+            Place::At(checkpoint) | Place::Ended(checkpoint) => checkpoint.as_ref(),
             Place::Closed(_) | Place::Opened => None,
         }
     }
 
-    /// The next batch; `None` after the last one of the last epoch.
+    /// The next batch; `None` after the last one of the last epoch. May be dropped and called again while it waits.
     ///
     /// # Errors
     /// What ended the stream, once; a checkpoint of another stream among it.
     pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
-        let began = Instant::now();
-        if let Place::Closed(resume) = &mut self.place {
-            let opening = Event::Open { resume: resume.take() };
-            self.place = Place::Opened;
-            self.tell(opening).await?;
-        }
-        let batch = self.batches.recv().await.transpose()?;
+        let began = *self.waiting.get_or_insert_with(Instant::now);
+        let first = matches!(self.place, Place::Closed(_) | Place::Opened);
+        let batch = self.wait().await;
+        self.waiting = None;
+        let batch = batch?;
         self.stats.change(|stats| {
             let waited = began.elapsed();
             let Some(batch) = &batch else { return };
-            match self.place {
-                Place::At(_) => stats.waiting.owe(waited, &batch.last),
-                Place::Closed(_) | Place::Opened => stats.first_batch = waited,
+            match first && stats.batches == 0 {
+                true => stats.first_batch = waited,
+                false => stats.waiting.owe(waited, &batch.last),
             }
             stats.patches += batch.patches().len() as u64;
             stats.batches += 1;
         });
-        if let Some(batch) = &batch {
-            self.place = Place::At(batch.checkpoint.clone());
-        }
         Ok(batch)
+    }
+
+    async fn wait(&mut self) -> Result<Option<Batch>, FeedError> {
+        match &self.place {
+            Place::Ended(_) => return Ok(None),
+            Place::Closed(start) => {
+                let events = self.events.upgrade().ok_or(FeedError::Closed)?;
+                let start = start.clone();
+                let place = events.reserve().await.map_err(|_| FeedError::Closed)?;
+                self.reading += 1;
+                self.place = Place::Opened;
+                place.send(Event::Open { reading: self.reading, start });
+            }
+            Place::Opened | Place::At(_) => {}
+        }
+        while let Some(Given { reading, next }) = self.batches.recv().await {
+            match next? {
+                // Of a reading that the program has given up.
+                _ if reading != self.reading => {}
+                Next::Batch(batch) => {
+                    self.place = Place::At(batch.checkpoint.clone());
+                    return Ok(Some(*batch));
+                }
+                Next::End => {
+                    self.place = Place::Ended(self.checkpoint().cloned());
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The selection, as soon as it is frozen. To be called before the first batch is taken.
@@ -326,7 +359,9 @@ impl Feed {
                 selection.ok().and_then(|selection| selection.clone()).ok_or(FeedError::Closed)
             }
             // Before the selection nothing comes but the error because of which there is none.
-            outcome = self.batches.recv() => Err(outcome.and_then(Result::err).unwrap_or(FeedError::Closed)),
+            outcome = self.batches.recv() => {
+                Err(outcome.and_then(|given| given.next.err()).unwrap_or(FeedError::Closed))
+            }
         }
     }
 

@@ -8,13 +8,13 @@ use std::path::Path;
 
 use microtome_feed::digest::StreamDigest;
 use microtome_feed::engine;
-use microtome_feed::head::Mode;
+use microtome_feed::head::{Batch, Mode};
 use microtome_feed::job::Job;
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::{Checkpoint, Start};
 use microtome_slide::{GAP_RANDOM_BYTES, Limits, PatchRequest, Scale, Slide, SlideUrl, Stores};
 use serde_json::json;
 
-use support::{SLIDE, job, open, stream};
+use support::{SLIDE, STREAM, job, open, stream};
 
 /// Reads `batches` batches from a checkpoint on, and says where the stream goes on.
 async fn part(job: &Job, resume: Option<Checkpoint>, batches: usize, digest: &mut StreamDigest) -> Option<Checkpoint> {
@@ -125,4 +125,45 @@ async fn what_cannot_be_streamed_is_said_before_anything_is_read() {
         let Err(error) = stream(&job, 1).await else { panic!("{change} must fail") };
         assert_eq!(error.category(), category, "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_is_read_again_from_any_epoch_or_checkpoint() {
+    let job = job(|_| {});
+    let whole = stream(&job, 1).await.unwrap();
+    let (head, mut feed) = open(&job, STREAM).await.unwrap();
+    let _engine = engine::embed(&head, &Stores::from_env(), 1).unwrap();
+    let numbers = |batch: &Batch| batch.patches().iter().map(|patch| patch.number).collect::<Vec<_>>();
+    let expected: Vec<Vec<u64>> = whole
+        .patches
+        .chunks(150)
+        .flat_map(|epoch| epoch.chunks(32))
+        .map(|step| step.iter().map(|patch| patch.number).collect())
+        .collect();
+    // Given up after three batches, with others on their way.
+    let mut saved = None;
+    for step in &expected[..3] {
+        assert_eq!(numbers(&feed.next().await.unwrap().unwrap()), *step);
+        saved = feed.checkpoint().cloned();
+    }
+    feed.start(Start::Epoch(1));
+    for step in &expected[5..] {
+        assert_eq!(numbers(&feed.next().await.unwrap().unwrap()), *step);
+    }
+    assert!(feed.next().await.unwrap().is_none() && feed.next().await.unwrap().is_none());
+    feed.start(Start::Checkpoint(saved.unwrap()));
+    for step in &expected[3..] {
+        assert_eq!(numbers(&feed.next().await.unwrap().unwrap()), *step);
+    }
+    assert!(feed.next().await.unwrap().is_none());
+    // An epoch that the dataset does not have is one more.
+    feed.start(Start::Epoch(2));
+    let mut third = Vec::new();
+    while let Some(batch) = feed.next().await.unwrap() {
+        assert_eq!(batch.epoch, 2);
+        third.extend(numbers(&batch));
+    }
+    assert_ne!(third, expected[..5].concat());
+    third.sort_unstable();
+    assert_eq!(third, (0..150).collect::<Vec<_>>());
 }

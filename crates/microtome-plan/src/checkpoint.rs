@@ -19,6 +19,16 @@ pub struct Cursor {
     pub step: u64,
 }
 
+/// Where a reading of a stream starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Start {
+    /// Where another reading stopped.
+    Checkpoint(Checkpoint),
+    /// An epoch's first batch; also of an epoch behind the last one, which is then read to its end.
+    Epoch(u64),
+}
+
 /// A cursor with all that it is only valid for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use asked::Spec;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, Cursor};
+use crate::checkpoint::{Checkpoint, CheckpointError, Cursor, Start};
 use crate::credit::Credit;
 use crate::lease::{Failed, Grant, LeaseId, Leases, Workforce};
 use crate::plan::Work;
@@ -65,8 +65,8 @@ pub trait Producer {
 
     /// A place, to go on from in another process; `None` where the program decides what comes.
     fn checkpoint(&self, cursor: Cursor) -> Option<Checkpoint>;
-    /// Goes on from a checkpoint. Returns its place, or says why it is not of this stream.
-    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<Cursor, CheckpointError>;
+    /// Goes on from a place. Returns its cursor, or says why it is not of this stream.
+    fn resume(&mut self, start: &Start) -> Result<Cursor, CheckpointError>;
     /// Patches before a place.
     fn before(&self, cursor: Cursor) -> u64;
 
@@ -122,10 +122,10 @@ impl<P, S: Producer> Desk<P, S> {
         self.producer.close();
     }
 
-    /// Goes on from a checkpoint: what was cut for another place, or is being cut, is dropped and its bytes are given back.
+    /// Goes on from a place: what was cut for another one, or is being cut, is dropped and its bytes are given back.
     /// Batches that were given out stay charged until [`Desk::release`]. Nothing happens if it is of another stream.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
-        self.cursor = self.producer.resume(checkpoint)?;
+    pub fn resume(&mut self, start: &Start) -> Result<(), CheckpointError> {
+        self.cursor = self.producer.resume(start)?;
         let withdrawn: usize = self.leases.withdraw().iter().map(|task| task.work.places.len()).sum();
         self.credit.give_back(self.bytes(withdrawn + self.arrived.len()));
         self.arrived.clear();

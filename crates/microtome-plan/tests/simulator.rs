@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use microtome_plan::checkpoint::{Checkpoint, Cursor};
+use microtome_plan::checkpoint::{Checkpoint, Cursor, Start};
 use microtome_plan::dataset::Order;
 use microtome_plan::desk::asked::{Asked, Spec};
 use microtome_plan::desk::planned::Planned;
@@ -111,7 +111,8 @@ impl World<Planned> {
             self.step();
         }
         let (selection, seat) = (selection(&self.scenario.counts), seat(&self.scenario, 0));
-        self.desk.resume(&Checkpoint::new(&selection, &seat, self.scenario.cursor())).unwrap();
+        let start = Start::Checkpoint(Checkpoint::new(&selection, &seat, self.scenario.cursor()));
+        self.desk.resume(&start).unwrap();
         self
     }
 }

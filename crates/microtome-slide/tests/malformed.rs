@@ -185,12 +185,9 @@ async fn samples_that_are_none_are_refused() {
 #[tokio::test]
 async fn a_resolution_that_is_none_is_left_out() {
     use support::tiff::Value::Rational;
-    for (value, mpp) in [
-        (Rational(0, 1), None),
-        (Rational(0, 0), None),
-        (Rational(20_000, 0), None),
-        (Rational(20_000, 1), Some(1.27)),
-    ] {
+    for (value, mpp) in
+        [(Rational(0, 1), None), (Rational(0, 0), None), (Rational(20_000, 0), None), (Rational(20_000, 1), Some(1.27))]
+    {
         // Pixels an inch, as no unit is said.
         let found = with_entries(&[(282, value.clone()), (283, value.clone())]).await;
         assert_eq!(found, Ok(mpp), "{value:?}");

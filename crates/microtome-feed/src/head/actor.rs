@@ -8,7 +8,7 @@ use microtome_plan::lease::{LeaseId, WorkerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::batch::Batch;
+use super::batch::{Given, Next};
 use super::event::Event;
 use super::stage::Stage;
 use super::stats::Stats;
@@ -28,14 +28,21 @@ pub(super) struct Actor {
     /// What is being done; nothing once all was given out, or it failed.
     stage: Option<Box<dyn Stage>>,
     workers: BTreeMap<WorkerId, Connection>,
-    batches: Option<mpsc::Sender<Result<Batch, FeedError>>>,
-    /// Whether the program reads; before that it may still say where it goes on.
-    open: bool,
+    batches: Option<mpsc::Sender<Given>>,
+    /// The reading that the program is at; before the first it may still say where it starts.
+    reading: Option<Reading>,
     stats: Arc<Stats>,
     began: Instant,
     /// Set once no more work will come; dropped when the last worker has gone.
     draining: Option<oneshot::Sender<()>>,
     drained: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    number: u64,
+    /// The program was told that it is at its end.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -51,14 +58,14 @@ impl Actor {
         tag: Tag,
         stage: Option<Box<dyn Stage>>,
         stats: Arc<Stats>,
-        batches: mpsc::Sender<Result<Batch, FeedError>>,
+        batches: mpsc::Sender<Given>,
     ) -> Self {
         Self {
             tag,
             stage,
             workers: BTreeMap::new(),
             batches: Some(batches),
-            open: false,
+            reading: None,
             stats,
             began: Instant::now(),
             draining: None,
@@ -95,10 +102,10 @@ impl Actor {
             (Event::Left { worker }, _) => self.leave(worker),
             (Event::Retiring { worker }, _) => self.retire(worker),
             (Event::Drain { gone }, _) => self.drain(gone),
-            (Event::Open { resume }, stage) => {
-                self.open = true;
-                if let (Some(stage), Some(checkpoint)) = (stage, resume) {
-                    return stage.resume(checkpoint);
+            (Event::Open { reading, start }, stage) => {
+                self.reading = Some(Reading { number: reading, ended: false });
+                if let (Some(stage), Some(start)) = (stage, start) {
+                    return stage.resume(start);
                 }
             }
             (_, None) => {}
@@ -139,10 +146,11 @@ impl Actor {
     }
 
     fn give_out(&mut self, events: &mpsc::WeakSender<Event>) {
-        let Some(stage) = self.stage.as_mut().filter(|_| self.open) else { return };
+        let (Some(stage), Some(reading)) = (&mut self.stage, &mut self.reading) else { return };
         while let Some(place) = self.batches.as_ref().and_then(|batches| batches.try_reserve().ok()) {
-            let Some(batch) = stage.batch(events) else { break };
-            place.send(Ok(batch));
+            let Some(next) = stage.batch(events).filter(|_| !reading.ended) else { break };
+            reading.ended = matches!(next, Next::End);
+            place.send(Given { reading: reading.number, next: Ok(next) });
         }
     }
 
@@ -153,7 +161,8 @@ impl Actor {
         if let Some(error) = error {
             tracing::error!(category = error.category(), %error, "feed failed");
             // The channel may hold one last batch: the error waits behind it.
-            tokio::spawn(async move { batches.send(Err(error)).await });
+            let reading = self.reading.map_or(0, |reading| reading.number);
+            tokio::spawn(async move { batches.send(Given { reading, next: Err(error) }).await });
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::event::Event;
 use super::ledger::Ledger;
+use crate::error::FeedError;
 
 /// One patch.
 #[derive(Clone, Debug)]
@@ -45,6 +46,21 @@ pub struct Batch {
     /// The lease that made it complete.
     pub(super) last: Ledger,
     pub(super) events: mpsc::WeakSender<Event>,
+}
+
+/// What comes next in a stream.
+#[derive(Debug)]
+pub(super) enum Next {
+    Batch(Box<Batch>),
+    /// The reading is at its end.
+    End,
+}
+
+/// What goes from an actor to the program: of which reading it is, and what there is.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) reading: u64,
+    pub(super) next: Result<Next, FeedError>,
 }
 
 impl Batch {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::Start;
 use microtome_plan::desk::asked::Spec;
 use microtome_plan::lease::WorkerId;
 use tokio::sync::{mpsc, oneshot};
@@ -31,9 +31,10 @@ pub(super) enum Event {
         lease: u64,
         attempt: u32,
     },
-    /// The program wants its first batch: the stream's, or the one that a checkpoint names.
+    /// The program wants the first batch of a reading, which counts from 1.
     Open {
-        resume: Option<Checkpoint>,
+        reading: u64,
+        start: Option<Start>,
     },
     /// The program dropped a batch.
     Released {

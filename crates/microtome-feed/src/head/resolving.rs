@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::Start;
 use microtome_plan::dataset::{Dataset, Recipe};
 use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, Workforce};
 
@@ -27,7 +27,7 @@ pub(super) struct Resolving {
     leases: Leases<()>,
     resolved: Option<Source>,
     after: After,
-    resume: Option<Checkpoint>,
+    start: Option<Start>,
     stats: Arc<Stats>,
 }
 
@@ -35,7 +35,7 @@ impl Resolving {
     pub(super) fn new((dataset, recipe): (Dataset, Recipe), after: After, stats: Arc<Stats>) -> Self {
         let mut leases = Leases::new();
         leases.offer(0, ());
-        Self { dataset, recipe, leases, resolved: None, after, resume: None, stats }
+        Self { dataset, recipe, leases, resolved: None, after, start: None, stats }
     }
 
     fn failed(&mut self, failed: Failed) -> Result<(), FeedError> {
@@ -82,16 +82,16 @@ impl Stage for Resolving {
         self.resolved.is_some()
     }
 
-    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError> {
-        self.resume = Some(checkpoint);
+    fn resume(&mut self, start: Start) -> Result<(), FeedError> {
+        self.start = Some(start);
         Ok(())
     }
 
     fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
         let Some(source) = self.resolved else { return Ok(None) };
         let mut selecting = Selecting::new(source, self.after, self.stats);
-        if let Some(checkpoint) = self.resume {
-            selecting.resume(checkpoint)?;
+        if let Some(start) = self.start {
+            selecting.resume(start)?;
         }
         Ok(Some(Box::new(selecting)))
     }

@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::Start;
 use microtome_plan::dataset::{Dataset, OnError, Recipe, Slides};
 use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, Workforce};
 use microtome_plan::select::Coordinate;
@@ -35,7 +35,7 @@ pub(super) struct Selecting {
     quarantined: Vec<Quarantined>,
     after: After,
     /// Where the stream is to go on, once there is one.
-    resume: Option<Checkpoint>,
+    start: Option<Start>,
     stats: Arc<Stats>,
 }
 
@@ -54,14 +54,14 @@ impl After {
         self,
         selection: Arc<Selection>,
         recipe: &Recipe,
-        resume: Option<Checkpoint>,
+        start: Option<Start>,
         stats: Arc<Stats>,
     ) -> Result<Option<Box<dyn Stage>>, FeedError> {
         stats.select(&selection, recipe);
         let Self::Stream { budget } = self else { return Ok(None) };
         let mut streaming = Streaming::planned(selection, recipe, budget, stats)?;
-        if let Some(checkpoint) = resume {
-            streaming.resume(checkpoint)?;
+        if let Some(start) = start {
+            streaming.resume(start)?;
         }
         Ok(Some(Box::new(streaming)))
     }
@@ -73,7 +73,7 @@ impl Selecting {
         for (index, _) in (0_u32..).zip(&source.slides) {
             leases.offer(index, index);
         }
-        Self { source, leases, slides: Vec::new(), quarantined: Vec::new(), after, resume: None, stats }
+        Self { source, leases, slides: Vec::new(), quarantined: Vec::new(), after, start: None, stats }
     }
 
     /// The dataset with one slide alone.
@@ -192,13 +192,13 @@ impl Stage for Selecting {
         self.leases.is_idle()
     }
 
-    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError> {
-        self.resume = Some(checkpoint);
+    fn resume(&mut self, start: Start) -> Result<(), FeedError> {
+        self.start = Some(start);
         Ok(())
     }
 
     fn follow(mut self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
         let selection = self.freeze()?;
-        self.after.follow(selection, &self.source.recipe, self.resume, self.stats)
+        self.after.follow(selection, &self.source.recipe, self.start, self.stats)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 
-use microtome_plan::checkpoint::Checkpoint;
+use microtome_plan::checkpoint::Start;
 use microtome_plan::desk::asked::Spec;
 use microtome_plan::lease::Workforce;
 use tokio::sync::mpsc;
 
-use super::batch::Batch;
+use super::batch::Next;
 use super::event::{Answer, Event, Granted};
 use crate::error::FeedError;
 
@@ -19,16 +19,16 @@ pub(super) trait Stage: Debug + Send {
     fn grant(&mut self, now_ms: u64) -> Option<Granted>;
     /// A worker answered.
     fn hear(&mut self, answer: Answer, now_ms: u64) -> Result<(), FeedError>;
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do. A stream is never done: the program may read it again.
     fn is_over(&self) -> bool;
     /// What comes after, if anything does.
     fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError>;
 
-    /// Goes on from a checkpoint.
-    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError>;
+    /// Starts a reading at this place.
+    fn resume(&mut self, start: Start) -> Result<(), FeedError>;
 
-    /// The next batch, if all of it is there.
-    fn batch(&mut self, _: &mpsc::WeakSender<Event>) -> Option<Batch> {
+    /// The next batch, if all of it is there, or the end.
+    fn batch(&mut self, _: &mpsc::WeakSender<Event>) -> Option<Next> {
         None
     }
     /// The program has taken a batch of this many patches.

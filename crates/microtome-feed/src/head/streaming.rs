@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use microtome_plan::checkpoint::{Checkpoint, Cursor};
+use microtome_plan::checkpoint::{Cursor, Start};
 use microtome_plan::dataset::{OnError, Order, Recipe, ViewRule};
 use microtome_plan::desk::asked::{Asked, Spec};
 use microtome_plan::desk::planned::Planned;
@@ -16,7 +16,7 @@ use microtome_plan::selection::Selection;
 use microtome_plan::shape::Shape;
 use tokio::sync::mpsc;
 
-use super::batch::{Batch, Patch};
+use super::batch::{Batch, Next, Patch};
 use super::event::{Answer, Event, Granted, Pixels};
 use super::ledger::Ledger;
 use super::names::hash;
@@ -248,11 +248,11 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
     }
 
     fn is_over(&self) -> bool {
-        self.desk.is_finished()
+        false
     }
 
-    fn resume(&mut self, checkpoint: Checkpoint) -> Result<(), FeedError> {
-        self.desk.resume(&checkpoint)?;
+    fn resume(&mut self, start: Start) -> Result<(), FeedError> {
+        self.desk.resume(&start)?;
         self.arriving.clear();
         self.stats.change(|stats| stats.passed = self.desk.passed());
         Ok(())
@@ -262,9 +262,12 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
         Ok(None)
     }
 
-    fn batch(&mut self, events: &mpsc::WeakSender<Event>) -> Option<Batch> {
+    fn batch(&mut self, events: &mpsc::WeakSender<Event>) -> Option<Next> {
+        if self.desk.is_finished() {
+            return Some(Next::End);
+        }
         let batch = self.desk.batch()?;
-        Some(Batch {
+        Some(Next::Batch(Box::new(Batch {
             epoch: batch.epoch,
             step: batch.step,
             steps: self.steps,
@@ -273,7 +276,7 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
             patches: batch.patches,
             last: self.last,
             events: events.clone(),
-        })
+        })))
     }
 
     fn release(&mut self, patches: usize) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::{Desk, Producer, Task};
-use crate::checkpoint::{Checkpoint, CheckpointError, Cursor};
+use crate::checkpoint::{Checkpoint, CheckpointError, Cursor, Start};
 use crate::plan::{Place, Work};
 use crate::select::Coordinate;
 use crate::shape::{BudgetError, Shape};
@@ -149,7 +149,7 @@ impl Producer for Asked {
         None
     }
 
-    fn resume(&mut self, _: &Checkpoint) -> Result<Cursor, CheckpointError> {
+    fn resume(&mut self, _: &Start) -> Result<Cursor, CheckpointError> {
         let (was, is) = ("a plan".to_owned(), "patches asked for at run time".to_owned());
         Err(CheckpointError { what: "source", was, is })
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Desk, Producer, Task};
-use crate::checkpoint::{Checkpoint, CheckpointError, Cursor};
+use crate::checkpoint::{Checkpoint, CheckpointError, Cursor, Start};
 use crate::plan::{Plan, Seat, Work, Works};
 use crate::selection::Selection;
 use crate::shape::BudgetError;
@@ -20,7 +20,9 @@ pub struct Planned {
     seat: Seat,
     /// Some place of the stream: hashing the selection for each batch anew would cost more than the batch.
     place: Checkpoint,
+    /// Epochs of the stream, and the one that the reading ends before: a later one if the program has asked for it.
     epochs: u64,
+    until: u64,
     works: Works,
     /// The epoch that `works` is of.
     offering: u64,
@@ -39,13 +41,15 @@ impl<P> Desk<P, Planned> {
         seat.shape.fits(budget)?;
         let seat = Seat { epoch: cursor.epoch, ..seat };
         let patches = selection.patches();
+        let epochs = if patches == 0 { 0 } else { epochs };
         let planned = Planned {
             works: Plan::new(&selection, seat).works(),
             place: Checkpoint::new(&selection, &seat, cursor),
             selection,
             patches,
             seat,
-            epochs: if patches == 0 { 0 } else { epochs },
+            epochs,
+            until: epochs,
             offering: cursor.epoch,
             first_position: cursor.step * seat.shape.batch,
         };
@@ -77,7 +81,7 @@ impl Planned {
 
 impl Producer for Planned {
     fn next_work(&mut self) -> Option<Task> {
-        if self.offering >= self.epochs {
+        if self.offering >= self.until {
             return None;
         }
         loop {
@@ -87,7 +91,7 @@ impl Producer for Planned {
                     return Some(Task { epoch: self.offering, work });
                 }
             }
-            if self.offering + 1 >= self.epochs {
+            if self.offering + 1 >= self.until {
                 return None;
             }
             self.offering += 1;
@@ -107,7 +111,7 @@ impl Producer for Planned {
     }
 
     fn is_finished(&self, cursor: Cursor) -> bool {
-        cursor.epoch >= self.epochs
+        cursor.epoch >= self.until
     }
 
     fn patch_bytes(&self) -> u64 {
@@ -118,8 +122,13 @@ impl Producer for Planned {
         Some(self.place.at(cursor))
     }
 
-    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<Cursor, CheckpointError> {
-        let cursor = checkpoint.cursor(&self.selection, &self.seat)?;
+    fn resume(&mut self, start: &Start) -> Result<Cursor, CheckpointError> {
+        let cursor = match start {
+            Start::Checkpoint(checkpoint) => checkpoint.cursor(&self.selection, &self.seat)?,
+            Start::Epoch(epoch) => Cursor { epoch: *epoch, step: 0 },
+        };
+        let begun = matches!(start, Start::Epoch(_)) || cursor.step > 0;
+        self.until = if self.patches == 0 { 0 } else { self.epochs.max(cursor.epoch.saturating_add(u64::from(begun))) };
         self.offering = cursor.epoch;
         self.first_position = cursor.step * self.seat.shape.batch;
         self.works = Plan::new(&self.selection, Seat { epoch: self.offering, ..self.seat }).works();
