@@ -1,42 +1,51 @@
 //! The hand-off to the program: a Unix socket on which batches come in order.
 //!
-//! The program connects to the path in `MICROTOME_FEED` and asks with one line of JSON, an object of which every field may
-//! be left out: `dataset`, the name of the dataset that it wants (the job's first unless given), and `checkpoint`, what it
-//! kept of an earlier batch frame to go on after that batch, in this attempt or another. `{}` reads the first dataset from
-//! its start. Then it reads frames: one line of JSON, then as many bytes as its `bytes` says. One connection reads the whole
-//! stream of one dataset; each dataset has its own.
+//! The program connects to the path in `MICROTOME_FEED` and writes one line of JSON, in which every field may be left out:
+//!
+//! | field | |
+//! |---|---|
+//! | `dataset` | the dataset that it wants; the job's first unless given |
+//! | `checkpoint`, or `epoch` | where to start: behind the batch frame that held the checkpoint, in this attempt or another; or with an epoch's first batch. Where neither is given, the stream's start |
+//! | `rank`, `world` | which rows of each batch it wants, if several processes share the stream: the same batches for all, r-th of W equal runs of rows. The stream starts when all W are there, and all must ask for the same start |
+//! | `shared` | `true`: pixels come in shared memory; see below |
+//!
+//! `{}` reads the first dataset from its start. Then it reads frames: one line of JSON, then as many bytes as its `bytes` says.
 //!
 //! | frame | JSON | bytes |
 //! |---|---|---|
+//! | stream | `stream`: `dataset`, `epochs`, `steps`, `patches`, `batch`, `seed`, `views`, `selection`: what the stream is, once its selection is frozen | – |
 //! | batch | `dataset`, `epoch`, `step`, `steps`; `views`, each with `name` and `shape` [n, height, width, 3]; by patch `slide`, `x`, `y` (level-0 pixels), `index`, and `labels` {name: [n]}; `urls` {slide: URL}; `checkpoint` (object, < 1 KiB); `bytes` | view after view, all patches of it: uint8 RGB |
 //! | end | `end`: true | – |
 //! | error | `error`: one line, `category` | – |
+//!
+//! **Shared memory.** The frame has `segment` instead of bytes behind it: `slot`, and `new`: the size of a memfd that comes with
+//! the frame (SCM_RIGHTS), for the program to map; it keeps it for later frames with the same slot. Pixels are at its start, and
+//! stay until the program says that it has done with them. Frames come when they are asked for. The program writes lines:
+//!
+//! | line | |
+//! |---|---|
+//! | `next`: n, `waited_us` | it wants n batches more, and has waited so long for the last ones |
+//! | `release`: [slot] | nobody looks at these slots any more |
+//! | `start`: {`epoch` or `checkpoint`} | another reading of the stream. Frames of it have its number as `reading`, counted from 0 |
 
-use std::collections::{BTreeMap, BTreeSet};
+mod frame;
+mod group;
+mod program;
+mod segments;
+
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use microtome_plan::checkpoint::{Checkpoint, Start};
-use microtome_plan::dataset::{Label, ViewRule};
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::oneshot;
+use microtome_plan::dataset::Recipe;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::digest::StreamDigest;
 use crate::error::FeedError;
-use crate::head::{Batch, Feed, Patch};
-
-/// A request is a checkpoint (< 1 KiB) and a name.
-const REQUEST_BYTES: u64 = 64 << 10;
-
-/// A program that has connected knows what it wants.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::head::Feed;
+use group::{Group, Message};
 
 /// The socket's end on the head's side.
 #[derive(Debug)]
@@ -59,49 +68,23 @@ pub enum HandedOff {
     Failed(FeedError),
 }
 
-/// What a program asks for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request {
-    dataset: Option<String>,
-    checkpoint: Option<Checkpoint>,
+/// The streams that programs may ask for, by dataset.
+#[derive(Debug)]
+struct Streams {
+    first: String,
+    groups: HashMap<String, mpsc::UnboundedSender<Message>>,
 }
 
-/// The first dataset's outcome is the job's, unless another one failed.
-struct Outcomes {
-    first: HandedOff,
-    failed: Option<FeedError>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Frame<'a> {
-    Batch(Box<BatchFrame<'a>>),
-    End { end: bool },
-    Error { error: String, category: String },
-}
-
-#[derive(Serialize)]
-struct BatchFrame<'a> {
-    dataset: &'a str,
-    epoch: u64,
-    step: u64,
-    steps: u64,
-    views: Vec<ViewFrame<'a>>,
-    slide: Vec<u32>,
-    x: Vec<i32>,
-    y: Vec<i32>,
-    index: Vec<u64>,
-    labels: BTreeMap<&'a str, Vec<Option<&'a Label>>>,
-    urls: BTreeMap<u32, &'a str>,
-    checkpoint: Option<&'a Checkpoint>,
-    bytes: u64,
-}
-
-#[derive(Serialize)]
-struct ViewFrame<'a> {
-    name: &'a str,
-    shape: [u64; 4],
+impl Streams {
+    /// The stream that a program asks for.
+    fn find(&self, wanted: Option<&str>) -> Result<mpsc::UnboundedSender<Message>, FeedError> {
+        let wanted = wanted.unwrap_or(&self.first);
+        self.groups.get(wanted).cloned().ok_or_else(|| {
+            let mut known: Vec<&str> = self.groups.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            FeedError::Request { problem: format!("there is no dataset {wanted:?}; there are {known:?}") }
+        })
+    }
 }
 
 impl Handoff {
@@ -116,168 +99,51 @@ impl Handoff {
         &self.path
     }
 
-    /// Hands each dataset's stream to the first connection that asks for it, until all were handed over, one failed, or
-    /// `closing` is dropped because the program has ended.
-    pub async fn serve(self, feeds: Vec<(String, Feed)>, mut closing: oneshot::Receiver<()>) -> io::Result<HandedOff> {
-        let first = feeds.first().map(|(name, _)| name.clone()).unwrap_or_default();
-        let mut outcomes = Outcomes { first: HandedOff::Partly, failed: None };
-        let waiting = Arc::new(Mutex::new(feeds));
-        let mut connections = JoinSet::new();
-        let mut closed = false;
-        while outcomes.failed.is_none() {
-            let left = !closed && !lock(&waiting).is_empty();
-            if !left && connections.is_empty() {
-                break;
-            }
+    /// Hands the datasets' streams to whoever asks for them, until one fails, or `closing` is dropped because the program
+    /// has ended. The first dataset's outcome is the job's, unless another one failed.
+    pub async fn serve(self, feeds: Vec<(Recipe, Feed)>, mut closing: oneshot::Receiver<()>) -> io::Result<HandedOff> {
+        let first = feeds.first().map(|(recipe, _)| recipe.name.clone()).unwrap_or_default();
+        let (mut groups, mut programs) = (JoinSet::new(), JoinSet::new());
+        let mut streams = Streams { first: first.clone(), groups: HashMap::new() };
+        for (recipe, feed) in feeds {
+            let (messages, inbox) = mpsc::unbounded_channel();
+            let name = recipe.name.clone();
+            streams.groups.insert(name.clone(), messages);
+            groups.spawn(async move { (name, Group::new(recipe, feed).run(inbox).await) });
+        }
+        let streams = Arc::new(streams);
+        let mut failed = None;
+        while failed.is_none() {
             tokio::select! {
-                accepted = self.listener.accept(), if left => {
+                accepted = self.listener.accept() => {
                     let (stream, _) = accepted?;
-                    connections.spawn(connection(stream, Arc::clone(&waiting)));
+                    programs.spawn(program::attend(stream, Arc::clone(&streams)));
                 }
-                Some(ended) = connections.join_next() => {
-                    let (dataset, handed) = ended.map_err(io::Error::other)??;
-                    match handed {
-                        HandedOff::Failed(error) => outcomes.failed = Some(error),
-                        handed if dataset.as_ref() == Some(&first) => outcomes.first = handed,
-                        _ => {}
-                    }
-                }
-                _ = &mut closing, if !closed => closed = true,
+                Some(ended) = programs.join_next() => ended.map_err(io::Error::other)??,
+                Some(ended) = groups.join_next() => failed = failure(ended.map_err(io::Error::other)?),
+                _ = &mut closing => break,
             }
         }
-        Ok(outcomes.failed.map_or(outcomes.first, HandedOff::Failed))
+        drop(streams);
+        // Connections of a program that has ended are closed, and one that is told of a failure may still be reading.
+        while let Some(ended) = programs.join_next().await {
+            ended.map_err(io::Error::other)??;
+        }
+        let mut outcome = HandedOff::Partly;
+        while let Some(ended) = groups.join_next().await {
+            let ended = ended.map_err(io::Error::other)?;
+            if ended.0 == first {
+                outcome = ended.1.clone();
+            }
+            failed = failed.or_else(|| failure(ended));
+        }
+        Ok(failed.map_or(outcome, HandedOff::Failed))
     }
 }
 
-type Waiting = Mutex<Vec<(String, Feed)>>;
-
-fn lock(waiting: &Waiting) -> MutexGuard<'_, Vec<(String, Feed)>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One connection: which dataset it got, and how that ended.
-async fn connection(stream: UnixStream, waiting: Arc<Waiting>) -> io::Result<(Option<String>, HandedOff)> {
-    let (asks, answers) = stream.into_split();
-    let mut program = BufWriter::new(answers);
-    let claimed = asked(asks).await?.and_then(|request| claim(&waiting, &request).map(|feed| (feed, request)));
-    let (dataset, handed) = match claimed {
-        Ok(((name, mut feed), request)) => {
-            if let Some(checkpoint) = request.checkpoint {
-                feed.start(Start::Checkpoint(checkpoint));
-            }
-            let handed = hand_off(&mut program, &mut feed, &name).await;
-            (Some(name), handed)
-        }
-        Err(error) => (None, refuse(&mut program, error).await),
-    };
-    match handed {
-        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
-            Ok((dataset, HandedOff::Partly))
-        }
-        handed => handed.map(|handed| (dataset, handed)),
+fn failure((_, outcome): (String, HandedOff)) -> Option<FeedError> {
+    match outcome {
+        HandedOff::Failed(error) => Some(error),
+        HandedOff::Whole { .. } | HandedOff::Partly => None,
     }
-}
-
-/// The feed that a program asks for. A second reader would get half of a stream: nobody gets one twice.
-fn claim(waiting: &Waiting, request: &Request) -> Result<(String, Feed), FeedError> {
-    let mut feeds = lock(waiting);
-    let found = match &request.dataset {
-        None => (!feeds.is_empty()).then_some(0),
-        Some(wanted) => feeds.iter().position(|(name, _)| name == wanted),
-    };
-    found.map(|index| feeds.remove(index)).ok_or_else(|| {
-        let known: Vec<&str> = feeds.iter().map(|(name, _)| name.as_str()).collect();
-        let wanted = request.dataset.as_deref().unwrap_or("the first dataset");
-        let problem = format!("{wanted:?} is not to be had; there are {known:?} that nobody reads yet");
-        FeedError::Request { problem }
-    })
-}
-
-async fn hand_off(program: &mut BufWriter<OwnedWriteHalf>, feed: &mut Feed, dataset: &str) -> io::Result<HandedOff> {
-    let mut digest = StreamDigest::default();
-    let handed = loop {
-        match feed.next().await {
-            Ok(Some(batch)) => {
-                write(program, &frame(&batch, dataset)).await?;
-                for (_, picture) in batch.pictures() {
-                    for patch in batch.patches() {
-                        program.write_all(&patch.pixels[picture.clone()]).await?;
-                    }
-                }
-                program.flush().await?;
-                digest.update(&batch);
-            }
-            Ok(None) => {
-                write(program, &Frame::End { end: true }).await?;
-                break HandedOff::Whole { digest: digest.hex() };
-            }
-            Err(error) => break refuse(program, error).await?,
-        }
-    };
-    program.shutdown().await?;
-    Ok(handed)
-}
-
-/// Tells the program what is wrong.
-async fn refuse(program: &mut BufWriter<OwnedWriteHalf>, error: FeedError) -> io::Result<HandedOff> {
-    let category = error.category().to_owned();
-    write(program, &Frame::Error { error: error.to_string(), category }).await?;
-    program.flush().await?;
-    Ok(HandedOff::Failed(error))
-}
-
-/// What the program asks for.
-async fn asked(program: OwnedReadHalf) -> io::Result<Result<Request, FeedError>> {
-    let mut line = Vec::new();
-    let mut program = BufReader::new(program.take(REQUEST_BYTES));
-    let mut reading = pin!(program.read_until(b'\n', &mut line));
-    let read = match tokio::time::timeout(PATIENCE, &mut reading).await {
-        Ok(read) => read,
-        Err(_) => {
-            tracing::warn!(
-                "the program has connected, but not asked for anything: it has to write a line, at least {{}}"
-            );
-            reading.await
-        }
-    };
-    read?;
-    let wrong = |problem: String| FeedError::Request { problem };
-    Ok(serde_json::from_slice::<Request>(&line).map_err(|error| wrong(error.to_string())))
-}
-
-async fn write(program: &mut BufWriter<OwnedWriteHalf>, frame: &Frame<'_>) -> io::Result<()> {
-    let mut line = serde_json::to_vec(frame)?;
-    line.push(b'\n');
-    program.write_all(&line).await
-}
-
-fn frame<'a>(batch: &'a Batch, dataset: &'a str) -> Frame<'a> {
-    let patches = batch.patches();
-    let view = |(rule, _): (&'a ViewRule, _)| {
-        let size = u64::from(rule.size.get());
-        ViewFrame { name: &rule.name, shape: [patches.len() as u64, size, size, 3] }
-    };
-    Frame::Batch(Box::new(BatchFrame {
-        dataset,
-        epoch: batch.epoch,
-        step: batch.step,
-        steps: batch.steps,
-        views: batch.pictures().map(view).collect(),
-        slide: patches.iter().map(|patch| patch.slide).collect(),
-        x: patches.iter().map(|patch| patch.coordinate.x).collect(),
-        y: patches.iter().map(|patch| patch.coordinate.y).collect(),
-        index: patches.iter().map(|patch| patch.number).collect(),
-        labels: labels(patches),
-        urls: patches.iter().map(|patch| (patch.slide, patch.entry.url.as_str())).collect(),
-        checkpoint: batch.checkpoint.as_ref(),
-        bytes: patches.iter().map(|patch| patch.pixels.len() as u64).sum(),
-    }))
-}
-
-/// Every label that a slide of the batch has; `null` where a slide does not have it.
-fn labels(patches: &[Patch]) -> BTreeMap<&str, Vec<Option<&Label>>> {
-    let names: BTreeSet<&str> =
-        patches.iter().flat_map(|patch| patch.entry.labels.keys()).map(String::as_str).collect();
-    let column = |name: &str| patches.iter().map(|patch| patch.entry.labels.get(name)).collect();
-    names.into_iter().map(|name| (name, column(name))).collect()
 }

@@ -138,6 +138,10 @@ pub struct Feed {
     place: Place,
     /// Since when the program has been waiting for the next batch.
     waiting: Option<Instant>,
+    /// Whether the program says itself how long it waits, for it asks for batches before it needs them.
+    told: bool,
+    /// The lease that made the last batch complete.
+    last: Ledger,
 }
 
 /// Where the program is in the stream.
@@ -216,6 +220,8 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
         reading: 0,
         place: Place::Closed(resume.map(Start::Checkpoint)),
         waiting: None,
+        told: false,
+        last: Ledger::default(),
     };
     let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
@@ -308,17 +314,25 @@ impl Feed {
         let batch = self.wait().await;
         self.waiting = None;
         let batch = batch?;
+        self.last = batch.as_ref().map_or(self.last, |batch| batch.last);
         self.stats.change(|stats| {
             let waited = began.elapsed();
             let Some(batch) = &batch else { return };
             match first && stats.batches == 0 {
                 true => stats.first_batch = waited,
+                false if self.told => {}
                 false => stats.waiting.owe(waited, &batch.last),
             }
             stats.patches += batch.patches().len() as u64;
             stats.batches += 1;
         });
         Ok(batch)
+    }
+
+    /// From now on the program says how long it waits, this time for the last batches that it got.
+    pub fn waited(&mut self, waited: Duration) {
+        self.told = true;
+        self.stats.change(|stats| stats.waiting.owe(waited, &self.last));
     }
 
     async fn wait(&mut self) -> Result<Option<Batch>, FeedError> {

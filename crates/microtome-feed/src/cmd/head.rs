@@ -132,8 +132,7 @@ async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> 
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
     let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
-    let names = job.recipes.iter().map(|recipe| recipe.name.clone());
-    let feeds: Vec<(String, Feed)> = names.zip(feeds).collect();
+    let feeds = job.recipes.iter().cloned().zip(feeds).collect();
     let (closing, closed) = oneshot::channel();
     let handing = tokio::spawn(async move { handoff.serve(feeds, closed).await });
     program.attend((handing, closing), GRACE).await

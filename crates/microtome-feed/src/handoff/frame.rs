@@ -1,0 +1,190 @@
+//! What the lines of the hand-off say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::time::Duration;
+
+use microtome_plan::checkpoint::{Checkpoint, Start};
+use microtome_plan::dataset::{Label, ViewRule};
+use serde::{Deserialize, Serialize};
+
+use super::group::About;
+use crate::digest::hex;
+use crate::error::FeedError;
+use crate::head::{Batch, Patch};
+
+/// What a program asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Request {
+    pub(super) dataset: Option<String>,
+    checkpoint: Option<Checkpoint>,
+    epoch: Option<u64>,
+    #[serde(default)]
+    pub(super) rank: u64,
+    #[serde(default = "alone")]
+    pub(super) world: NonZeroU64,
+    #[serde(default)]
+    pub(super) shared: bool,
+}
+
+fn alone() -> NonZeroU64 {
+    NonZeroU64::MIN
+}
+
+impl Request {
+    /// Where its reading starts, if it says so.
+    pub(super) fn start(&self) -> Option<Start> {
+        self.checkpoint.clone().map(Start::Checkpoint).or_else(|| self.epoch.map(Start::Epoch))
+    }
+}
+
+/// What a program says later.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    #[serde(default)]
+    pub(super) next: u64,
+    #[serde(default)]
+    waited_us: u64,
+    #[serde(default)]
+    pub(super) release: Vec<usize>,
+    pub(super) start: Option<Start>,
+}
+
+impl Line {
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited_us)
+    }
+}
+
+/// What the program is told.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Frame<'a> {
+    Stream { stream: StreamFrame<'a> },
+    Batch(Box<BatchFrame<'a>>),
+    End { end: bool, reading: u64 },
+    Error { error: String, category: String },
+}
+
+#[derive(Serialize)]
+pub(super) struct StreamFrame<'a> {
+    dataset: &'a str,
+    epochs: u64,
+    steps: u64,
+    patches: u64,
+    batch: u64,
+    seed: u64,
+    views: Vec<StreamView<'a>>,
+    selection: String,
+}
+
+#[derive(Serialize)]
+struct StreamView<'a> {
+    name: &'a str,
+    size: u32,
+}
+
+#[derive(Serialize)]
+pub(super) struct BatchFrame<'a> {
+    dataset: &'a str,
+    reading: u64,
+    epoch: u64,
+    step: u64,
+    steps: u64,
+    views: Vec<ViewFrame<'a>>,
+    slide: Vec<u32>,
+    x: Vec<i32>,
+    y: Vec<i32>,
+    index: Vec<u64>,
+    labels: BTreeMap<&'a str, Vec<Option<&'a Label>>>,
+    urls: BTreeMap<u32, &'a str>,
+    checkpoint: Option<&'a Checkpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<SegmentFrame>,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ViewFrame<'a> {
+    name: &'a str,
+    shape: [u64; 4],
+}
+
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct SegmentFrame {
+    pub(super) slot: usize,
+    pub(super) new: Option<u64>,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn stream(About { recipe, selection }: &'a About) -> Self {
+        let views = recipe.views.iter().map(|rule| StreamView { name: &rule.name, size: rule.size.get() }).collect();
+        let (batch, patches) = (u64::from(recipe.batch_size.get()), selection.patches());
+        Self::Stream {
+            stream: StreamFrame {
+                dataset: &recipe.name,
+                epochs: recipe.epochs.get().into(),
+                steps: patches.div_ceil(batch),
+                patches,
+                batch,
+                seed: recipe.seed,
+                views,
+                selection: hex(&selection.digest()),
+            },
+        }
+    }
+
+    /// Some rows of a batch, of a reading; their pixels lie in a segment, or come behind the frame.
+    pub(super) fn batch(
+        dataset: &'a str,
+        (batch, rows): (&'a Batch, Range<usize>),
+        reading: u64,
+        segment: Option<SegmentFrame>,
+    ) -> Self {
+        let patches = batch.patches().get(rows).unwrap_or_default();
+        let view = |(rule, _): (&'a ViewRule, _)| {
+            let size = u64::from(rule.size.get());
+            ViewFrame { name: &rule.name, shape: [patches.len() as u64, size, size, 3] }
+        };
+        let bytes = patches.iter().map(|patch| patch.pixels.len() as u64).sum();
+        Self::Batch(Box::new(BatchFrame {
+            dataset,
+            reading,
+            epoch: batch.epoch,
+            step: batch.step,
+            steps: batch.steps,
+            views: batch.pictures().map(view).collect(),
+            slide: patches.iter().map(|patch| patch.slide).collect(),
+            x: patches.iter().map(|patch| patch.coordinate.x).collect(),
+            y: patches.iter().map(|patch| patch.coordinate.y).collect(),
+            index: patches.iter().map(|patch| patch.number).collect(),
+            labels: labels(patches),
+            urls: patches.iter().map(|patch| (patch.slide, patch.entry.url.as_str())).collect(),
+            checkpoint: batch.checkpoint.as_ref(),
+            segment,
+            bytes: if segment.is_some() { 0 } else { bytes },
+        }))
+    }
+
+    pub(super) fn error(error: &FeedError) -> Self {
+        Self::Error { error: error.to_string(), category: error.category().to_owned() }
+    }
+
+    /// The frame's line.
+    pub(super) fn line(&self) -> std::io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+/// Every label that a slide of the batch has; `null` where a slide does not have it.
+fn labels(patches: &[Patch]) -> BTreeMap<&str, Vec<Option<&Label>>> {
+    let names: BTreeSet<&str> =
+        patches.iter().flat_map(|patch| patch.entry.labels.keys()).map(String::as_str).collect();
+    let column = |name: &str| patches.iter().map(|patch| patch.entry.labels.get(name)).collect();
+    names.into_iter().map(|name| (name, column(name))).collect()
+}

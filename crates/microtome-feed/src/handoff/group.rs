@@ -1,0 +1,237 @@
+//! A dataset's stream, and the processes that read it together: one, or the ranks of a distributed training.
+//!
+//! One task owns the feed. It takes a batch when every rank wants one, and gives each its rows; so ranks that fall behind
+//! hold the others up by no more than what they have asked for ahead. A reading starts when all ranks have asked for it.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use microtome_plan::checkpoint::Start;
+use microtome_plan::dataset::Recipe;
+use microtome_plan::rank::Ranks;
+use microtome_plan::selection::Selection;
+use tokio::sync::mpsc;
+
+use super::HandedOff;
+use crate::digest::StreamDigest;
+use crate::error::FeedError;
+use crate::head::{Batch, Feed};
+
+/// What a connection tells the group of its dataset.
+#[derive(Debug)]
+pub(super) enum Message {
+    Joined {
+        member: Member,
+        world: NonZeroU64,
+    },
+    /// It wants more batches, and has waited for the last ones.
+    Wanted {
+        rank: u64,
+        batches: u64,
+        waited: Option<Duration>,
+    },
+    /// It wants another reading.
+    Started {
+        rank: u64,
+        start: Start,
+    },
+    Left {
+        rank: u64,
+    },
+}
+
+/// What a group tells a connection.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Stream(Arc<About>),
+    Batch(Arc<Batch>, Range<usize>),
+    End,
+    Failed(FeedError),
+}
+
+/// What a stream is.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) recipe: Recipe,
+    pub(super) selection: Arc<Selection>,
+}
+
+/// A process that reads.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) rank: u64,
+    pub(super) answers: mpsc::UnboundedSender<Answer>,
+    /// The reading that it waits for, if it does; `None` in it is the stream's start.
+    pub(super) waits_for: Option<Option<Start>>,
+    pub(super) wants: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    recipe: Recipe,
+    feed: Feed,
+    /// Known once somebody has joined.
+    about: Option<Arc<About>>,
+    members: BTreeMap<u64, Member>,
+    world: NonZeroU64,
+    /// A reading has begun, at some time.
+    touched: bool,
+    /// A reading is under way.
+    streaming: bool,
+    digest: StreamDigest,
+    outcome: HandedOff,
+}
+
+impl Group {
+    pub(super) fn new(recipe: Recipe, feed: Feed) -> Self {
+        Self {
+            recipe,
+            feed,
+            about: None,
+            members: BTreeMap::new(),
+            world: NonZeroU64::MIN,
+            touched: false,
+            streaming: false,
+            digest: StreamDigest::default(),
+            outcome: HandedOff::Partly,
+        }
+    }
+
+    /// Serves until nobody can join any more, or the stream fails.
+    pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) -> HandedOff {
+        loop {
+            let outcome = tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.hear(message).await,
+                    None => return self.outcome,
+                },
+                next = self.feed.next(), if self.is_due() => next.and_then(|batch| self.hand_out(batch)),
+            };
+            if let Err(error) = outcome {
+                self.members.values().for_each(|member| member.tell(Answer::Failed(error.clone())));
+                return HandedOff::Failed(error);
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.streaming && self.members.values().all(|member| member.wants > 0)
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), FeedError> {
+        match message {
+            Message::Joined { member, world } => return self.join(member, world).await,
+            Message::Wanted { rank, batches, waited } => {
+                if let Some(member) = self.members.get_mut(&rank) {
+                    member.wants = member.wants.saturating_add(batches);
+                }
+                if let (0, Some(waited)) = (rank, waited) {
+                    self.feed.waited(waited);
+                }
+            }
+            Message::Started { rank, start } => {
+                self.streaming = false;
+                if let Some(member) = self.members.get_mut(&rank) {
+                    (member.waits_for, member.wants) = (Some(Some(start)), 0);
+                }
+                self.start();
+            }
+            Message::Left { rank } => self.leave(rank),
+        }
+        Ok(())
+    }
+
+    async fn join(&mut self, member: Member, world: NonZeroU64) -> Result<(), FeedError> {
+        let refused = |problem: String| FeedError::Request { problem };
+        let (rank, taken) = (member.rank, self.members.contains_key(&member.rank));
+        let problem = if taken {
+            Some(format!("dataset {:?} is being read by another process of rank {rank}", self.recipe.name))
+        } else if !self.members.is_empty() && world != self.world {
+            Some(format!("rank {rank} says that there are {world} ranks, others say {}", self.world))
+        } else if rank >= world.get() {
+            Some(format!("rank {rank} is none of {world}"))
+        } else {
+            Ranks::new(self.recipe.batch_size.get().into(), world).err().map(|error| error.to_string())
+        };
+        if let Some(problem) = problem {
+            member.tell(Answer::Failed(refused(problem)));
+            return Ok(());
+        }
+        if self.about.is_none() {
+            let selection =
+                self.feed.selection().await.inspect_err(|error| member.tell(Answer::Failed(error.clone())))?;
+            self.about = Some(Arc::new(About { recipe: self.recipe.clone(), selection }));
+        }
+        self.about.iter().for_each(|about| member.tell(Answer::Stream(Arc::clone(about))));
+        self.world = world;
+        self.members.insert(rank, member);
+        self.start();
+        Ok(())
+    }
+
+    /// The others cannot go on without a rank; a new world may come.
+    fn leave(&mut self, rank: u64) {
+        if self.members.remove(&rank).is_none() {
+            return;
+        }
+        self.streaming = false;
+        let problem = format!("rank {rank} of {} has left the stream", self.world);
+        for member in std::mem::take(&mut self.members).into_values() {
+            member.tell(Answer::Failed(FeedError::Request { problem: problem.clone() }));
+        }
+    }
+
+    /// Starts a reading if all have asked for it.
+    fn start(&mut self) {
+        let all = self.members.len() as u64 == self.world.get();
+        if !all || self.members.values().any(|member| member.waits_for.is_none()) {
+            return;
+        }
+        let mut starts = self.members.values_mut().filter_map(|member| member.waits_for.take());
+        let first = starts.next().flatten();
+        if starts.any(|start| start != first) {
+            let problem = "the ranks ask for different starts: load the same checkpoint in all".to_owned();
+            for member in std::mem::take(&mut self.members).into_values() {
+                member.tell(Answer::Failed(FeedError::Request { problem: problem.clone() }));
+            }
+            return;
+        }
+        // The first reading begins where the job says, others where they say.
+        match first {
+            Some(start) => self.feed.start(start),
+            None if self.touched => self.feed.start(Start::Epoch(0)),
+            None => {}
+        }
+        (self.touched, self.streaming, self.digest) = (true, true, StreamDigest::default());
+    }
+
+    fn hand_out(&mut self, batch: Option<Batch>) -> Result<(), FeedError> {
+        let Some(batch) = batch else {
+            self.streaming = false;
+            self.outcome = HandedOff::Whole { digest: self.digest.hex() };
+            self.members.values().for_each(|member| member.tell(Answer::End));
+            return Ok(());
+        };
+        self.digest.update(&batch);
+        let rows = batch.patches().len() as u64;
+        let ranks = Ranks::new(self.recipe.batch_size.get().into(), self.world)
+            .map_err(|error| FeedError::Request { problem: error.to_string() })?;
+        let batch = Arc::new(batch);
+        for member in self.members.values_mut() {
+            member.wants -= 1;
+            let Range { start, end } = ranks.rows(member.rank, rows);
+            member.tell(Answer::Batch(Arc::clone(&batch), start as usize..end as usize));
+        }
+        Ok(())
+    }
+}
+
+impl Member {
+    /// A connection that is gone says so with `Left`.
+    fn tell(&self, answer: Answer) {
+        let _ = self.answers.send(answer);
+    }
+}
