@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use microtome_api::PatchJob;
-use microtome_plan::dataset::{DatasetError, Recipe};
+use microtome_plan::dataset::{Dataset, DatasetError, Recipe};
 use microtome_slide::Stores;
+use serde_json::{Map, Value};
 
 use crate::head::Origin;
 use crate::source::{Source, SourceError};
@@ -81,8 +82,23 @@ pub enum JobError {
 impl Job {
     /// Reads and checks a job's file. What is given by relative paths is beside the file.
     pub fn read(path: &Path) -> Result<Self, JobError> {
+        Self::read_changed(path, None, &Map::new())
+    }
+
+    /// As [`Job::read`], with some fields of a dataset, the first unless named, changed: `size`, `level` and `mpp` are its first
+    /// view's; names may be written with underscores.
+    pub fn read_changed(path: &Path, dataset: Option<&str>, changes: &Map<String, Value>) -> Result<Self, JobError> {
         let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.to_owned(), source })?;
         let mut object = parse(path, &text)?;
+        let named = |one: &Dataset| dataset.is_none_or(|name| one.name == name);
+        if let Some((index, found)) = object.spec.datasets.iter_mut().enumerate().find(|(_, one)| named(one)) {
+            let failed = |error: serde_json::Error| JobError::Dataset {
+                path: path.to_owned(),
+                index,
+                error: DatasetError { field: "changed".to_owned(), problem: error.to_string() },
+            };
+            *found = changed(found, changes).map_err(failed)?;
+        }
         let base = path.parent().unwrap_or(Path::new(""));
         let beside = |url: &mut String| {
             if !url.contains("://") {
@@ -130,6 +146,36 @@ impl Job {
     }
 }
 
+/// A dataset with some of its fields changed.
+fn changed(dataset: &Dataset, changes: &Map<String, Value>) -> Result<Dataset, serde_json::Error> {
+    let mut fields = serde_json::to_value(dataset)?;
+    for (name, value) in changes {
+        let value = value.clone();
+        match name.as_str() {
+            "size" => fields["views"][0]["size"] = value,
+            "level" | "mpp" => {
+                let view = &mut fields["views"][0];
+                let other = if name == "level" { "mpp" } else { "level" };
+                view.as_object_mut().map(|view| view.remove(other));
+                view[name] = value;
+            }
+            name => fields[camel_case(name)] = value,
+        }
+    }
+    serde_json::from_value(fields)
+}
+
+/// `batch_size` is `batchSize`.
+fn camel_case(name: &str) -> String {
+    let mut parts = name.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |mut all, part| {
+        let mut letters = part.chars();
+        all.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        all + letters.as_str()
+    })
+}
+
 fn parse(path: &Path, text: &str) -> Result<PatchJob, JobError> {
     let failed = |problem| JobError::Parse { path: path.to_owned(), problem };
     // The error's text begins with the field's path and ends with line and column.
@@ -172,6 +218,26 @@ spec:
         let url = |job: Job| job.object.spec.datasets[0].slides.list.as_ref().unwrap()[0].url.clone();
         assert!(url(read(JOB).unwrap()).ends_with("/a.svs") && url(read(JOB).unwrap()).starts_with('/'));
         assert_eq!(url(read(&JOB.replace("a.svs", "az://s/a.svs")).unwrap()), "az://s/a.svs");
+    }
+
+    #[test]
+    fn fields_of_a_dataset_may_be_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("job.yaml");
+        std::fs::write(&path, JOB).unwrap();
+        let read = |changes: Value| Job::read_changed(&path, None, changes.as_object().unwrap());
+        let job = read(serde_json::json!({"batch_size": 48, "size": 64, "mpp": 0.5, "order": "Sequential"})).unwrap();
+        let Recipe { batch_size, views, .. } = &job.recipes[0];
+        assert_eq!((batch_size.get(), views[0].size.get()), (48, 64));
+        assert_eq!(views[0].resolution, microtome_plan::dataset::Resolution::Mpp(0.5));
+        for (changes, said) in [
+            (serde_json::json!({"batchsize": 3}), "unknown field `batchsize`"),
+            (serde_json::json!({"batch_size": "many"}), "invalid type: string \"many\""),
+            (serde_json::json!({"size": 0}), "must be at least 1"),
+        ] {
+            let error = read(changes).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -1,0 +1,168 @@
+"""The program's end of the hand-off: frames from the socket, pixels from shared memory.
+
+The protocol is described in `microtome-feed/src/handoff.rs`. In a job the other end is the head; without one it is an
+engine in this process, and nothing here knows the difference.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import mmap
+import os
+import socket
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ClosedError, MicrotomeError, error_of
+
+_CHUNK = 1 << 16
+_DESCRIPTORS = 4
+
+
+class Segment:
+    """Pixels of one batch, in shared memory. NumPy keeps it as its arrays' base; when the last of them has gone, so has it,
+    and the memory may be written to again."""
+
+    def __init__(self, memory: mmap.mmap, slot: int, done: collections.deque[int]) -> None:
+        self._memory = memory
+        self._slot = slot
+        self._done = done
+        whole = np.frombuffer(memory, np.uint8)
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": "|u1",
+            "shape": whole.shape,
+            "data": (whole.__array_interface__["data"][0], False),
+        }
+
+    def __del__(self) -> None:
+        # May be called anywhere, by any thread: whoever writes next tells the head.
+        self._done.append(self._slot)
+
+
+class Stream:
+    """A connection to a head, which reads one dataset."""
+
+    def __init__(self, path: str, request: dict[str, Any], prefetch: int) -> None:
+        self.process = os.getpid()
+        self.prefetch = prefetch
+        self.reading = 0
+        self.waited = 0.0
+        self._received = bytearray()
+        self._descriptors: collections.deque[int] = collections.deque()
+        self._segments: dict[int, mmap.mmap] = {}
+        self._done: collections.deque[int] = collections.deque()
+        self._asked = 0
+        self._socket: socket.socket | None = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self.close()
+            raise ClosedError(f"the head's socket {path} does not answer: {error.strerror}") from error
+        self._send({**request, "shared": True})
+        self.about: dict[str, Any] = self._frame()["stream"]
+
+    def start(self, place: dict[str, Any]) -> None:
+        """Begins another reading: `{"epoch": n}` or `{"checkpoint": …}`. Frames of the last one are passed over."""
+        self.reading += 1
+        self._asked = 0
+        self._send({"start": place})
+
+    def next(self) -> dict[str, Any] | None:
+        """The next batch's frame, its pixels as `pixels`; `None` at the end of the reading."""
+        began = time.perf_counter()
+        while True:
+            self._ask()
+            frame = self._frame()
+            pixels = self._pixels(frame)
+            if frame["reading"] != self.reading:
+                continue
+            self.waited = time.perf_counter() - began
+            if "end" in frame:
+                self._asked = 0
+                return None
+            self._asked -= 1
+            frame["pixels"] = pixels
+            return frame
+
+    def close(self) -> None:
+        """Closes the connection. Arrays that were given out stay as they are."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+        self._segments.clear()
+
+    def _ask(self) -> None:
+        line: dict[str, Any] = {}
+        if self._asked < self.prefetch:
+            line = {"next": self.prefetch - self._asked, "waited_us": int(self.waited * 1e6)}
+            self._asked, self.waited = self.prefetch, 0.0
+        released = []
+        while self._done:
+            released.append(self._done.popleft())
+        if released:
+            line["release"] = released
+        if line:
+            self._send(line)
+
+    def _pixels(self, frame: dict[str, Any]) -> npt.NDArray[np.uint8] | None:
+        segment = frame.get("segment")
+        if segment is None:
+            return None
+        slot = segment["slot"]
+        if segment["new"] is not None:
+            descriptor = self._descriptors.popleft()
+            try:
+                self._segments[slot] = mmap.mmap(descriptor, segment["new"])
+            finally:
+                os.close(descriptor)
+        return np.asarray(Segment(self._segments[slot], slot, self._done))
+
+    def _frame(self) -> dict[str, Any]:
+        while (end := self._received.find(b"\n")) < 0:
+            self._receive()
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        frame: dict[str, Any] = json.loads(line)
+        if "error" in frame:
+            self.close()
+            raise error_of(frame["category"], frame["error"])
+        return frame
+
+    def _receive(self) -> None:
+        connection = self._connected()
+        data, descriptors, _, _ = socket.recv_fds(connection, _CHUNK, _DESCRIPTORS)
+        self._descriptors.extend(descriptors)
+        if not data:
+            self.close()
+            raise ClosedError("the head has closed the connection")
+        self._received += data
+
+    def _send(self, line: dict[str, Any]) -> None:
+        try:
+            self._connected().sendall(json.dumps(line).encode() + b"\n")
+        except (BrokenPipeError, ConnectionResetError):
+            self._why_closed()
+
+    def _why_closed(self) -> None:
+        """What the head said before it closed the connection."""
+        try:
+            while True:
+                self._frame()
+        except MicrotomeError:
+            raise
+        except OSError as error:
+            raise ClosedError("the head has closed the connection") from error
+
+    def _connected(self) -> socket.socket:
+        if os.getpid() != self.process:
+            raise ClosedError("the loader was opened before this process was forked: make one here, or use num_workers=0")
+        if self._socket is None:
+            raise ClosedError("the loader is closed")
+        return self._socket
