@@ -6,7 +6,6 @@
 
 mod actor;
 mod batch;
-mod buffers;
 mod event;
 mod ledger;
 mod names;
@@ -35,13 +34,13 @@ pub use ledger::Ledger;
 pub use service::Service;
 pub use stats::Snapshot;
 
+use crate::buffers::Buffers;
 use crate::error::FeedError;
 use crate::source::Source;
 use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
 use batch::{Given, Next};
-use buffers::Buffers;
 use event::Event;
 use resolving::Resolving;
 use selecting::{After, Selecting};
@@ -121,7 +120,8 @@ pub struct Head {
 struct Dataset {
     events: mpsc::Sender<Event>,
     stats: Arc<Stats>,
-    patches: Buffers,
+    patch_bytes: usize,
+    pixels: Buffers,
 }
 
 /// The program's side of a dataset: batches in order.
@@ -226,7 +226,7 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
     let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
     tokio::spawn(actor.run(events.downgrade(), inbox));
-    Ok((Dataset { events, stats, patches: Buffers::new(patch_bytes) }, feed))
+    Ok((Dataset { events, stats, patch_bytes, pixels: Buffers::default() }, feed))
 }
 
 /// Where a dataset begins; nowhere, if all is known already.

@@ -8,6 +8,7 @@
 //! or leases: that is `microtome-plan`, which it drives with real clocks, sockets and slides. It must not know of
 //! Kubernetes beyond the job's file and the paths at which things are mounted.
 
+mod buffers;
 pub mod cmd;
 pub mod control;
 pub mod digest;

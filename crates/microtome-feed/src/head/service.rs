@@ -11,9 +11,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Dataset;
-use super::buffers::Buffers;
 use super::event::{Answer, Event, Pixels};
 use super::tag::Tag;
+use crate::buffers::Buffers;
 use crate::wire::PROTOCOL;
 use crate::wire::feed::feed_server;
 use crate::wire::feed::worker_message::Message;
@@ -107,14 +107,14 @@ fn events(worker: WorkerId, mut message: Message, datasets: &[Dataset]) -> Vec<(
         Message::Resolved(resolved) => Event::Answered(Answer::Resolved(resolved)),
         Message::Failed(failed) => Event::Answered(Answer::Failed(failed)),
         Message::Returned(Returned { lease, attempt }) => Event::Returned { lease, attempt },
-        Message::Part(part) => Event::Answered(take(worker, &part, &dataset.patches)),
+        Message::Part(part) => Event::Answered(take(worker, &part, (dataset.patch_bytes, &dataset.pixels))),
     };
     vec![(dataset, event)]
 }
 
-fn take(worker: WorkerId, part: &Part, buffers: &Buffers) -> Answer {
+fn take(worker: WorkerId, part: &Part, patches: (usize, &Buffers)) -> Answer {
     let (lease, attempt, began) = (part.lease, part.attempt, Instant::now());
-    match check(part, buffers) {
+    match check(part, patches) {
         Some(patches) => Answer::Part { lease, attempt, patches, copy: began.elapsed() },
         None => {
             tracing::warn!(worker = worker.0, lease, "part arrived damaged");
@@ -125,9 +125,9 @@ fn take(worker: WorkerId, part: &Part, buffers: &Buffers) -> Answer {
 }
 
 /// Copies each patch out of the received frame, so that it is freed by itself and the budget counts what is really held.
-fn check(part: &Part, buffers: &Buffers) -> Option<Vec<Pixels>> {
-    let whole = part.pixels.len() == part.crc32.len() * buffers.bytes();
-    let patches = part.pixels.chunks_exact(buffers.bytes()).zip(&part.crc32);
+fn check(part: &Part, (patch_bytes, buffers): (usize, &Buffers)) -> Option<Vec<Pixels>> {
+    let whole = part.pixels.len() == part.crc32.len() * patch_bytes;
+    let patches = part.pixels.chunks_exact(patch_bytes).zip(&part.crc32);
     whole.then(|| patches.map(|(pixels, crc32)| checked(pixels, *crc32, buffers)).collect()).flatten()
 }
 
@@ -145,12 +145,13 @@ mod tests {
     fn a_damaged_part_is_a_failure_of_its_lease() {
         let pixels = Bytes::from(vec![1, 2, 3, 4, 5, 6]);
         let crc32: Vec<u32> = pixels.chunks(3).map(crc32fast::hash).collect();
-        let three = Buffers::new(3);
+        let buffers = Buffers::default();
+        let three = (3, &buffers);
         let part = |crc32, pixels| Part { lease: 4, attempt: 2, crc32, pixels };
-        assert_eq!(check(&part(crc32.clone(), pixels.clone()), &three).unwrap().len(), 2);
-        assert!(check(&part(crc32.clone(), Bytes::from(vec![1, 2, 3, 4, 5, 7])), &three).is_none());
-        assert!(check(&part(crc32.clone(), pixels.slice(..5)), &three).is_none());
-        let answer = take(WorkerId(1), &part(crc32, pixels.slice(..5)), &three);
+        assert_eq!(check(&part(crc32.clone(), pixels.clone()), three).unwrap().len(), 2);
+        assert!(check(&part(crc32.clone(), Bytes::from(vec![1, 2, 3, 4, 5, 7])), three).is_none());
+        assert!(check(&part(crc32.clone(), pixels.slice(..5)), three).is_none());
+        let answer = take(WorkerId(1), &part(crc32, pixels.slice(..5)), three);
         assert!(matches!(answer, Answer::Failed(failed) if (failed.lease, failed.attempt) == (4, 2)));
     }
 }

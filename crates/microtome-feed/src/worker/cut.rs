@@ -10,6 +10,7 @@ use microtome_slide::{
 
 use super::Worker;
 use super::lease::{Outbox, Refusal};
+use crate::buffers::Buffers;
 use crate::view;
 use crate::wire::PART_BYTES;
 use crate::wire::feed::worker_message::Message;
@@ -25,7 +26,7 @@ struct Picture {
 
 /// Patches that were decoded, each with all its views, and their checksums.
 struct Cut {
-    pixels: Vec<u8>,
+    pixels: Bytes,
     crc32: Vec<u32>,
     bad: Vec<BadPatch>,
     /// Tiles that were decoded.
@@ -51,10 +52,10 @@ pub(super) async fn cut(
     let queued = Instant::now();
     let _room = worker.room.acquire().await;
     let permit = Arc::clone(&worker.decoders).acquire_owned().await;
-    let queue = queued.elapsed();
+    let (queue, buffers) = (queued.elapsed(), worker.pixels.clone());
     let cut = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        decode(pictures)
+        decode(pictures, &buffers)
     })
     .await
     .map_err(|error| Refusal { category: "Decoder".to_owned(), reason: format!("{url}: {error}") })?;
@@ -96,13 +97,13 @@ fn request(work: &CutPatches, scale: Scale, size: u32, origins: Vec<(i64, i64)>)
     PatchRequest { scale, width: size, height: size, origins, gap_bytes }
 }
 
-fn decode(pictures: Vec<Picture>) -> Cut {
+fn decode(pictures: Vec<Picture>, buffers: &Buffers) -> Cut {
     let began = Instant::now();
     let (mut bad, mut tiles) = (Vec::new(), 0);
     let patch_bytes: usize = pictures.iter().map(|picture| picture.bytes).sum();
     let mut views: Vec<(Vec<u8>, usize)> = Vec::with_capacity(pictures.len());
     for Picture { plan, fetched, bytes } in pictures {
-        let patches = fetched.decode(&plan);
+        let patches = fetched.decode_into(&plan, buffers.take());
         tiles += patches.tiles_decoded;
         bad.extend(patches.errors.iter().map(|(patch, error)| BadPatch {
             patch: *patch as u32,
@@ -114,31 +115,33 @@ fn decode(pictures: Vec<Picture>) -> Cut {
     // A patch of which several views are bad is bad once.
     bad.sort_by_key(|bad| bad.patch);
     bad.dedup_by_key(|bad| bad.patch);
-    let pixels = by_patch(views);
+    let pixels = by_patch(views, buffers);
     let crc32 = pixels.chunks_exact(patch_bytes.max(1)).map(crc32fast::hash).collect();
-    Cut { pixels, crc32, bad, tiles, decode: began.elapsed() }
+    Cut { pixels: buffers.share(pixels), crc32, bad, tiles, decode: began.elapsed() }
 }
 
 /// From all patches of a view, view after view, to all views of a patch, patch after patch.
-fn by_patch(mut views: Vec<(Vec<u8>, usize)>) -> Vec<u8> {
+fn by_patch(mut views: Vec<(Vec<u8>, usize)>, buffers: &Buffers) -> Vec<u8> {
     if views.len() == 1 {
         return views.remove(0).0;
     }
-    let mut pixels = Vec::with_capacity(views.iter().map(|(pixels, _)| pixels.len()).sum());
+    let mut pixels = buffers.take();
+    pixels.clear();
+    pixels.reserve_exact(views.iter().map(|(pixels, _)| pixels.len()).sum());
     let mut patches: Vec<_> = views.iter().map(|(pixels, bytes)| pixels.chunks_exact(*bytes)).collect();
     while patches.first().is_some_and(|first| first.len() > 0) {
         patches.iter_mut().filter_map(Iterator::next).for_each(|picture| pixels.extend_from_slice(picture));
     }
+    views.into_iter().for_each(|(pixels, _)| buffers.give_back(pixels));
     pixels
 }
 
 async fn send((lease, attempt): (u64, u32), cut: Cut, outbox: &Outbox) -> Result<(), Refusal> {
     let patch_bytes = cut.pixels.len() / cut.crc32.len().max(1);
-    let pixels = Bytes::from(cut.pixels);
     let patches_a_part = (PART_BYTES / patch_bytes.max(1)).max(1);
     for (number, crc32) in cut.crc32.chunks(patches_a_part).enumerate() {
         let start = number * patches_a_part * patch_bytes;
-        let pixels = pixels.slice(start..start + crc32.len() * patch_bytes);
+        let pixels = cut.pixels.slice(start..start + crc32.len() * patch_bytes);
         push(outbox, Part { lease, attempt, crc32: crc32.to_vec(), pixels }).await?;
     }
     Ok(())
@@ -160,8 +163,9 @@ mod tests {
 
     #[test]
     fn a_patchs_views_stand_together() {
+        let buffers = Buffers::default();
         let views = vec![(vec![1, 1, 2, 2, 3, 3], 2), (vec![7, 8, 9], 1)];
-        assert_eq!(by_patch(views), [1, 1, 7, 2, 2, 8, 3, 3, 9]);
-        assert_eq!(by_patch(vec![(vec![1, 2], 1)]), [1, 2]);
+        assert_eq!(by_patch(views, &buffers), [1, 1, 7, 2, 2, 8, 3, 3, 9]);
+        assert_eq!(by_patch(vec![(vec![1, 2], 1)], &buffers), [1, 2]);
     }
 }

@@ -1,17 +1,15 @@
-//! Memory of patches that have arrived, used again and again.
+//! Memory of pixels, used again and again.
 //!
-//! Patches of a dataset all have one size, and a stream that is read steadily frees one for each that arrives. Of the
-//! allocator's memory the same bytes would leave holes in the arena of each thread: more than the budget by a half, measured
-//! with 3 MiB patches.
+//! Patches come and go in their thousands, and are megabytes large. From the allocator the same bytes would be fresh pages
+//! each time, or leave holes in the arena of each thread: more than a head's budget by a half, measured with 3 MiB patches.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Buffers of one size; clones share them. They are never more than were held at once.
-#[derive(Clone, Debug)]
-pub(super) struct Buffers {
-    bytes: usize,
+/// Buffers that come back; clones share them. They are never more than were in use at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buffers {
     spare: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -22,22 +20,28 @@ struct Held {
 }
 
 impl Buffers {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self { bytes, spare: Arc::default() }
+    /// A buffer with whatever it held before, the one that came back last.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        lock(&self.spare).pop().unwrap_or_default()
     }
 
-    /// Bytes of each.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// A copy of a patch's pixels.
-    pub(super) fn copy(&self, pixels: &[u8]) -> Bytes {
-        let spare = lock(&self.spare).pop();
-        let mut buffer = spare.unwrap_or_else(|| Vec::with_capacity(self.bytes));
-        buffer.clear();
-        buffer.extend_from_slice(pixels);
+    /// What is in a buffer, to be shared.
+    pub(crate) fn share(&self, buffer: Vec<u8>) -> Bytes {
         Bytes::from_owner(Held { buffer, spare: Arc::clone(&self.spare) })
+    }
+
+    /// A copy of pixels.
+    pub(crate) fn copy(&self, pixels: &[u8]) -> Bytes {
+        let mut buffer = self.take();
+        buffer.clear();
+        buffer.reserve_exact(pixels.len());
+        buffer.extend_from_slice(pixels);
+        self.share(buffer)
+    }
+
+    /// Gives a buffer back that was not shared.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        lock(&self.spare).push(buffer);
     }
 }
 
@@ -63,7 +67,7 @@ mod tests {
 
     #[test]
     fn memory_is_used_again_and_never_while_it_is_read() {
-        let buffers = Buffers::new(3);
+        let buffers = Buffers::default();
         let (first, second) = (buffers.copy(&[1, 2, 3]), buffers.copy(&[4, 5, 6]));
         let (place, slice) = (first.as_ptr(), first.slice(1..));
         drop(first);
