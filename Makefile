@@ -9,7 +9,7 @@ export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
 export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
 release := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help demo test check fmt lint unit e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin deny crds
+.PHONY: help demo test check fmt lint unit python wheel e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin deny crds
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -19,7 +19,7 @@ demo: ## cut patches of a real slide in one process: selection, plan, head, wire
 	cargo build --release --locked -p microtome-feed --bin microtome
 	$(release)/microtome run config/samples/demo.yaml
 
-test: check e2e ## everything, as CI runs it
+test: check python e2e ## everything, as CI runs it
 
 check: fmt lint unit ## the inner loop: format, lints, unit and property tests
 
@@ -38,6 +38,13 @@ setup-tests:
 
 release: setup-tests ## the programs, optimised
 	cargo build --release --locked -p microtome-feed -p microtome-operator -p kubectl-microtome
+
+wheel: setup-tests ## the Python package, for every Python from 3.10 on
+	tests/wheel
+	@ls -t $(CARGO_TARGET_DIR)/wheels/*.whl | head -1
+
+python: release ## the Python package's tests, on its wheel (torch comes from PyPI, once)
+	tests/python
 
 e2e: release ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 leaves it running)
 	tests/end-to-end

@@ -21,6 +21,8 @@ from .errors import CheckpointMismatchError, ClosedError, RequestError
 
 #: Where a job's head has its socket.
 FEED = "MICROTOME_FEED"
+#: The job's file where no other is named.
+DEFAULT_JOB = "patchjob.yaml"
 #: How long ranks wait for the engine of rank 0.
 _PATIENCE = 120.0
 _STATE = 1
@@ -40,7 +42,8 @@ class PatchLoader:
     """Iterates over the batches of a dataset: dicts of uint8 (B, H, W, 3) for each view, labels, and where each patch is from.
 
     dataset: its name in the job; the job's first unless given.
-    job: the job's file, for a laptop: head and workers are threads of this process. In a job, leave it out.
+    job: the job's file, for a laptop: head and workers are threads of this process. Where it is left out and there is no
+    head, the file that MICROTOME_JOB names, or `patchjob.yaml` in the working directory. In a job it is left out.
     workers, memory: threads that cut, one a core unless given; bytes of patches held at most, say "512Mi".
     rank, world_size: as torch.distributed or torchrun say, unless given. Ranks get equal parts of each batch.
     prefetch_factor: batches that are asked for ahead.
@@ -155,7 +158,7 @@ class PatchLoader:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where `state_dict` was taken, with any number of ranks and workers."""
-        iterator = self._iterator and self._iterator()
+        iterator = None if self._iterator is None else self._iterator()
         if iterator is not None and iterator.is_under_way:
             raise RequestError("load_state_dict: an epoch is being read; load the state before iter(loader)")
         if state.get("version") != _STATE:
@@ -225,23 +228,21 @@ class PatchLoader:
             self._place = (self._epoch, 0)
         cleaning: list[Any] = []
         self._finish = weakref.finalize(self, _finish, cleaning, os.getpid())
-        if self._job is None:
-            path = os.environ.get(FEED)
-            if not path:
-                raise RequestError('there is no head here: give the job\'s file, PatchLoader(…, job="patchjob.yaml")')
+        path = os.environ.get(FEED) if self._job is None else None
+        if path:
             if self._fields:
                 names = ", ".join(sorted(self._fields))
                 raise RequestError(f"in a job the dataset is the job's: change {names} there")
+            if self.dataset is not None:
+                request["dataset"] = self.dataset
         else:
-            path = self._start_engine(ranks, cleaning)
-        if self.dataset is not None and self._job is None:
-            request["dataset"] = self.dataset
+            path = self._start_engine(self._job or _default_job(), ranks, cleaning)
         self._stream = Stream(path, request, self._prefetch)
         cleaning.insert(0, self._stream)
 
-    def _start_engine(self, ranks: _ranks.Ranks, cleaning: list[Any]) -> str:
+    def _start_engine(self, job: str, ranks: _ranks.Ranks, cleaning: list[Any]) -> str:
         changes = json.dumps(self._fields, sort_keys=True)
-        place = _ranks.meeting_place(ranks, f"{self._job}\0{self.dataset}\0{changes}")
+        place = _ranks.meeting_place(ranks, f"{job}\0{self.dataset}\0{changes}")
         if place is not None and ranks.rank > 0:
             return _await_socket(place / "feed")
         if place is None:
@@ -252,7 +253,7 @@ class PatchLoader:
             directory = place
         cleaning.append(directory)
         settings = {
-            "job": self._job,
+            "job": job,
             "dataset": self.dataset,
             "changes": self._fields,
             "workers": self._workers,
@@ -290,11 +291,13 @@ class _Epoch:
             self._number = self._begin()
         stream = loader._open()
         # The stream goes on with the next epoch by itself; behind the last one it is asked for its end.
-        is_past = loader._place is not None and loader._place[0] != self._number
-        frame = None if is_past and loader._place[0] < loader.epochs else stream.next()
-        if frame is None or is_past:
+        place = loader._place or (self._number, 0)
+        is_past = place[0] != self._number
+        goes_on = is_past and place[0] < loader.epochs
+        frame = None if goes_on else stream.next()
+        if frame is None:
             self._ended = True
-            loader._place = None if frame is None and not is_past else loader._place
+            loader._place = place if goes_on else None
             raise StopIteration
         return self._take(frame, stream)
 
@@ -336,6 +339,14 @@ def _finish(cleaning: list[Any], process: int) -> None:
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.close()
+
+
+def _default_job() -> str:
+    """The file that `MICROTOME_JOB` names, or the one in the working directory."""
+    path = os.path.abspath(os.environ.get("MICROTOME_JOB") or DEFAULT_JOB)
+    if not os.path.exists(path):
+        raise RequestError('there is no head here: give the job\'s file, PatchLoader(…, job="patchjob.yaml")')
+    return path
 
 
 def _await_socket(path: pathlib.Path) -> str:
