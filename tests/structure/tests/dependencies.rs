@@ -7,13 +7,18 @@ use std::fs;
 use std::process::Command;
 
 /// Crate, the crates of ours that it may use, and what must not come in by any way.
-const TABLE: [(&str, &[&str], &[&str]); 8] = [
+const TABLE: [(&str, &[&str], &[&str]); 9] = [
     ("microtome-plan", &[], &["tokio", "kube-core", "tonic", "object_store"]),
     ("microtome-queue", &[], &["tokio", "kube-core", "tonic", "jiff", "chrono", "rand"]),
     ("microtome-api", &["microtome-plan"], &["tokio", "kube-client", "tonic", "object_store"]),
     ("microtome-jpeg", &[], &["tokio", "kube-core", "tonic", "object_store", "zune-jpeg"]),
     ("microtome-slide", &["microtome-jpeg"], &["kube-core", "tonic"]),
     ("microtome-feed", &["microtome-slide", "microtome-jpeg", "microtome-plan", "microtome-api"], &["kube-client"]),
+    (
+        "microtome-python",
+        &["microtome-feed", "microtome-slide", "microtome-jpeg", "microtome-plan", "microtome-api"],
+        &["kube-client"],
+    ),
     (
         "microtome-operator",
         &["microtome-api", "microtome-queue", "microtome-plan"],
