@@ -13,7 +13,8 @@
 //!
 //! | frame | JSON | bytes |
 //! |---|---|---|
-//! | stream | `stream`: `dataset`, `epochs`, `steps`, `patches`, `batch`, `seed`, `views`, `selection`: what the stream is, once its selection is frozen | – |
+//! | stream | `stream`: `dataset`, `epochs`, `steps`, `patches`, `batch`, `seed`, `order`, `views`, `selection`, `output`: what the stream is, once its selection is frozen | – |
+//! | slides | `slides`: of each selected one `slide`, `url`, `patches`, `labels` | – |
 //! | batch | `dataset`, `epoch`, `step`, `steps`; `views`, each with `name` and `shape` [n, height, width, 3]; by patch `slide`, `x`, `y` (level-0 pixels), `index`, and `labels` {name: [n]}; `urls` {slide: URL}; `checkpoint` (object, < 1 KiB); `bytes` | view after view, all patches of it: uint8 RGB |
 //! | end | `end`: true | – |
 //! | error | `error`: one line, `category` | – |
@@ -26,7 +27,8 @@
 //! |---|---|
 //! | `next`: n, `waited_us` | it wants n batches more, and has waited so long for the last ones |
 //! | `release`: [slot] | nobody looks at these slots any more |
-//! | `start`: {`epoch` or `checkpoint`} | another reading of the stream. Frames of it have its number as `reading`, counted from 0 |
+//! | `slides`: true | it wants to know the slides |
+//! | `start`: {`epoch`, `checkpoint` or `without`: [URL]} | another reading of the stream. Frames of it have its number as `reading`, counted from 0 |
 
 mod frame;
 mod group;
@@ -100,16 +102,21 @@ impl Handoff {
     }
 
     /// Hands the datasets' streams to whoever asks for them, until one fails, or `closing` is dropped because the program
-    /// has ended. The first dataset's outcome is the job's, unless another one failed.
-    pub async fn serve(self, feeds: Vec<(Recipe, Feed)>, mut closing: oneshot::Receiver<()>) -> io::Result<HandedOff> {
+    /// has ended. `output`: where the job's program may write. The first dataset's outcome is the job's, unless another one failed.
+    pub async fn serve(
+        self,
+        (feeds, output): (Vec<(Recipe, Feed)>, Option<String>),
+        mut closing: oneshot::Receiver<()>,
+    ) -> io::Result<HandedOff> {
         let first = feeds.first().map(|(recipe, _)| recipe.name.clone()).unwrap_or_default();
         let (mut groups, mut programs) = (JoinSet::new(), JoinSet::new());
         let mut streams = Streams { first: first.clone(), groups: HashMap::new() };
         for (recipe, feed) in feeds {
+            let output = output.clone();
             let (messages, inbox) = mpsc::unbounded_channel();
             let name = recipe.name.clone();
             streams.groups.insert(name.clone(), messages);
-            groups.spawn(async move { (name, Group::new(recipe, feed).run(inbox).await) });
+            groups.spawn(async move { (name, Group::new((recipe, feed), output).run(inbox).await) });
         }
         let streams = Arc::new(streams);
         let mut failed = None;

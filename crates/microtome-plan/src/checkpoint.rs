@@ -27,6 +27,8 @@ pub enum Start {
     Checkpoint(Checkpoint),
     /// An epoch's first batch; also of an epoch behind the last one, which is then read to its end.
     Epoch(u64),
+    /// The first epoch, without the slides of these URLs: what was done with them need not be done again.
+    Without(Vec<String>),
 }
 
 /// A cursor with all that it is only valid for.

@@ -60,6 +60,10 @@ pub trait Producer {
     fn passed(&mut self, cursor: Cursor) -> Cursor;
     /// Whether no batch comes at or after a place.
     fn is_finished(&self, cursor: Cursor) -> bool;
+    /// Batches an epoch, as it is read now; 0 where the program decides what comes.
+    fn steps(&self) -> u64 {
+        0
+    }
     /// Bytes of one patch.
     fn patch_bytes(&self) -> u64;
 
@@ -204,6 +208,11 @@ impl<P, S: Producer> Desk<P, S> {
     /// The program has taken a batch of this many patches.
     pub fn release(&mut self, patches: usize) {
         self.credit.give_back(self.bytes(patches));
+    }
+
+    /// Batches an epoch, as it is read now; 0 where the program decides what comes.
+    pub fn steps(&self) -> u64 {
+        self.producer.steps()
     }
 
     /// Whether the last batch was given out and no other can come.

@@ -1,5 +1,6 @@
 //! The selection: slides that could be read, with the coordinates accepted on each. Immutable; it fixes the epoch's length.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,17 @@ pub struct Quarantined {
 }
 
 impl Selection {
+    /// The same slides, some of them without patches: those of these URLs.
+    #[must_use]
+    pub fn without(&self, urls: &[String]) -> Self {
+        let urls: BTreeSet<&str> = urls.iter().map(String::as_str).collect();
+        let kept = |slide: &SelectedSlide| match urls.contains(slide.entry.url.as_str()) {
+            true => SelectedSlide { coordinates: Vec::new(), ..slide.clone() },
+            false => slide.clone(),
+        };
+        Self { slides: self.slides.iter().map(kept).collect(), quarantined: self.quarantined.clone() }
+    }
+
     /// How many patches an epoch has.
     pub fn patches(&self) -> u64 {
         self.slides.iter().map(|slide| slide.coordinates.len() as u64).sum()

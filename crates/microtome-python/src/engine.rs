@@ -115,7 +115,9 @@ fn run(settings: &Settings) -> PyResult<Running> {
     let serving = {
         let _entered = runtime.enter();
         let handoff = Handoff::listen(directory).map_err(|error| raise("Storage", &error))?;
-        tokio::spawn(handoff.serve(feeds.into_iter().map(|feed| (recipe.clone(), feed)).collect(), closed))
+        let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
+        let feeds = feeds.into_iter().map(|feed| (recipe.clone(), feed)).collect();
+        tokio::spawn(handoff.serve((feeds, output), closed))
     };
     Ok(Running { runtime, head, _workers: workers, closing, serving })
 }

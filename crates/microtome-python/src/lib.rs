@@ -6,6 +6,7 @@
 
 mod engine;
 mod error;
+mod output;
 mod pixels;
 mod slide;
 
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<engine::Engine>()?;
+    module.add_class::<output::Output>()?;
     module.add_class::<pixels::Pixels>()?;
     module.add_class::<slide::Slide>()?;
     Ok(())

@@ -25,7 +25,7 @@ fn runtime() -> &'static Runtime {
     })
 }
 
-fn stores() -> Stores {
+pub(crate) fn stores() -> Stores {
     static STORES: OnceLock<Stores> = OnceLock::new();
     let made = STORES.get_or_init(|| {
         let [ranges, tiles, indexes] = CACHES;
@@ -35,7 +35,7 @@ fn stores() -> Stores {
     made.clone()
 }
 
-fn wait<T: Send>(python: Python<'_>, reading: impl Future<Output = Result<T, Error>> + Send) -> PyResult<T> {
+pub(crate) fn wait<T: Send>(python: Python<'_>, reading: impl Future<Output = Result<T, Error>> + Send) -> PyResult<T> {
     python.detach(|| runtime().block_on(reading)).map_err(|error| raise(error.category(), &error))
 }
 

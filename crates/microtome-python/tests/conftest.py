@@ -33,10 +33,12 @@ VAL: dict[str, Any] = {
 }
 
 
-def write_job(path: pathlib.Path, *datasets: dict[str, Any]) -> pathlib.Path:
+def write_job(path: pathlib.Path, *datasets: dict[str, Any], output: str | None = None) -> pathlib.Path:
     limits: dict[str, Any] = {"resources": {"limits": {}}}
     cluster = {"profileName": "p", "head": {"image": "i", **limits}, "workers": {"minReplicas": 1, "maxReplicas": 1, **limits}}
-    spec = {"command": ["x"], "activeDeadlineSeconds": 60, "clusterSpec": cluster, "datasets": datasets}
+    spec: dict[str, Any] = {"command": ["x"], "activeDeadlineSeconds": 60, "clusterSpec": cluster, "datasets": datasets}
+    if output is not None:
+        spec["output"] = {"url": output, "format": "WebDataset"}
     job = {"apiVersion": "microtome.dev/v1alpha1", "kind": "PatchJob", "metadata": {"name": "test"}, "spec": spec}
     path.write_text(json.dumps(job))
     return path
@@ -72,7 +74,8 @@ def run(tmp_path: pathlib.Path) -> Run:
 
 @pytest.fixture
 def under_a_head(tmp_path: pathlib.Path) -> Iterator[Callable[..., str]]:
-    """Runs a program of Python's under a real head with two real workers; returns what it wrote."""
+    """Runs a program of Python's under a real head with two real workers, of which one has its number in `worker.pid`; returns
+    what it wrote."""
     microtome = os.environ["MICROTOME"]
     workers: list[subprocess.Popen[bytes]] = []
 
@@ -83,6 +86,7 @@ def under_a_head(tmp_path: pathlib.Path) -> Iterator[Callable[..., str]]:
             subprocess.Popen([microtome, "worker", "--threads", "1", "--head", f"http://127.0.0.1:{port}"], env=quiet)
             for _ in range(2)
         )
+        (tmp_path / "worker.pid").write_text(str(workers[-1].pid))
         program = [sys.executable, *map(str, command)]
         head = [microtome, "head", "--job", str(job), "--listen", f"127.0.0.1:{port}", "--", *program]
         done = subprocess.run(head, cwd=tmp_path, env=quiet, capture_output=True, text=True, timeout=120)

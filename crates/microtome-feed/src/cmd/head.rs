@@ -133,8 +133,9 @@ async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> 
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
     let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
     let feeds = job.recipes.iter().cloned().zip(feeds).collect();
+    let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
     let (closing, closed) = oneshot::channel();
-    let handing = tokio::spawn(async move { handoff.serve(feeds, closed).await });
+    let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });
     program.attend((handing, closing), GRACE).await
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use microtome_plan::checkpoint::{Checkpoint, Start};
 use microtome_plan::dataset::{Label, ViewRule};
+use microtome_plan::selection::SelectedSlide;
 use serde::{Deserialize, Serialize};
 
 use super::group::About;
@@ -51,6 +52,8 @@ pub(super) struct Line {
     #[serde(default)]
     pub(super) release: Vec<usize>,
     pub(super) start: Option<Start>,
+    #[serde(default)]
+    pub(super) slides: bool,
 }
 
 impl Line {
@@ -64,6 +67,7 @@ impl Line {
 #[serde(untagged)]
 pub(super) enum Frame<'a> {
     Stream { stream: StreamFrame<'a> },
+    Slides { slides: Vec<SlideFrame<'a>> },
     Batch(Box<BatchFrame<'a>>),
     End { end: bool, reading: u64 },
     Error { error: String, category: String },
@@ -77,8 +81,18 @@ pub(super) struct StreamFrame<'a> {
     patches: u64,
     batch: u64,
     seed: u64,
+    order: String,
     views: Vec<StreamView<'a>>,
     selection: String,
+    output: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SlideFrame<'a> {
+    slide: u32,
+    url: &'a str,
+    patches: usize,
+    labels: &'a BTreeMap<String, Label>,
 }
 
 #[derive(Serialize)]
@@ -120,7 +134,18 @@ pub(super) struct SegmentFrame {
 }
 
 impl<'a> Frame<'a> {
-    pub(super) fn stream(About { recipe, selection }: &'a About) -> Self {
+    /// The slides that were selected.
+    pub(super) fn slides(About { selection, .. }: &'a About) -> Self {
+        let slide = |slide: &'a SelectedSlide| SlideFrame {
+            slide: slide.index,
+            url: &slide.entry.url,
+            patches: slide.coordinates.len(),
+            labels: &slide.entry.labels,
+        };
+        Self::Slides { slides: selection.slides.iter().map(slide).collect() }
+    }
+
+    pub(super) fn stream(About { recipe, selection, output }: &'a About) -> Self {
         let views = recipe.views.iter().map(|rule| StreamView { name: &rule.name, size: rule.size.get() }).collect();
         let (batch, patches) = (u64::from(recipe.batch_size.get()), selection.patches());
         Self::Stream {
@@ -131,6 +156,8 @@ impl<'a> Frame<'a> {
                 patches,
                 batch,
                 seed: recipe.seed,
+                order: format!("{:?}", recipe.order),
+                output: output.as_deref(),
                 views,
                 selection: hex(&selection.digest()),
             },

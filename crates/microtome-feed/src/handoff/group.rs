@@ -57,6 +57,8 @@ pub(super) enum Answer {
 pub(super) struct About {
     pub(super) recipe: Recipe,
     pub(super) selection: Arc<Selection>,
+    /// Where the job's program may write.
+    pub(super) output: Option<String>,
 }
 
 /// A process that reads.
@@ -73,6 +75,7 @@ pub(super) struct Member {
 pub(super) struct Group {
     recipe: Recipe,
     feed: Feed,
+    output: Option<String>,
     /// Known once somebody has joined.
     about: Option<Arc<About>>,
     members: BTreeMap<u64, Member>,
@@ -86,10 +89,11 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(recipe: Recipe, feed: Feed) -> Self {
+    pub(super) fn new((recipe, feed): (Recipe, Feed), output: Option<String>) -> Self {
         Self {
             recipe,
             feed,
+            output,
             about: None,
             members: BTreeMap::new(),
             world: NonZeroU64::MIN,
@@ -163,7 +167,7 @@ impl Group {
         if self.about.is_none() {
             let selection =
                 self.feed.selection().await.inspect_err(|error| member.tell(Answer::Failed(error.clone())))?;
-            self.about = Some(Arc::new(About { recipe: self.recipe.clone(), selection }));
+            self.about = Some(Arc::new(About { recipe: self.recipe.clone(), selection, output: self.output.clone() }));
         }
         self.about.iter().for_each(|about| member.tell(Answer::Stream(Arc::clone(about))));
         self.world = world;

@@ -20,8 +20,8 @@ use super::segments::Segments;
 use crate::error::FeedError;
 use crate::head::Batch;
 
-/// A line is at most a checkpoint (< 1 KiB) and a name, or the numbers of all slots.
-const LINE_BYTES: u64 = 64 << 10;
+/// The longest line is a list of slides that are left out.
+const LINE_BYTES: u64 = 64 << 20;
 
 /// A program that has connected knows what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,6 +99,7 @@ impl Connection {
     async fn exchange(&mut self, asks: &mut BufReader<OwnedReadHalf>, frames: &mut Frames) -> io::Result<()> {
         let mut said = Vec::new();
         loop {
+            let mut asks = (&mut *asks).take(LINE_BYTES);
             tokio::select! {
                 answer = self.inbox.recv() => match answer {
                     Some(Answer::Stream(about)) => {
@@ -125,25 +126,28 @@ impl Connection {
                 // May be dropped and called again: what was read is kept in `said`.
                 read = asks.read_until(b'\n', &mut said) => {
                     read?;
-                    if !said.ends_with(b"\n") {
+                    if !said.ends_with(b"\n") || said.len() as u64 > LINE_BYTES {
                         return Ok(());
                     }
-                    if let Err(error) = self.hear(&std::mem::take(&mut said), frames) {
-                        return frames.write(&Frame::error(&error)).await;
+                    match self.hear(&std::mem::take(&mut said), frames) {
+                        Err(error) => return frames.write(&Frame::error(&error)).await,
+                        Ok(true) => frames.slides().await?,
+                        Ok(false) => {}
                     }
                 }
             }
         }
     }
 
-    fn hear(&self, line: &[u8], frames: &mut Frames) -> Result<(), FeedError> {
+    /// Does what a line says; whether it asks for the slides.
+    fn hear(&self, line: &[u8], frames: &mut Frames) -> Result<bool, FeedError> {
         let wrong = |problem: String| FeedError::Request { problem };
         if !self.shared {
             return Err(wrong("lines after the first one are for programs that share memory".to_owned()));
         }
         let line: Line = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
         let waited = line.waited();
-        let Line { next, release, start, .. } = line;
+        let Line { next, release, start, slides, .. } = line;
         release.into_iter().for_each(|slot| frames.segments.release(slot));
         if let Some(start) = start {
             frames.reading += 1;
@@ -152,7 +156,7 @@ impl Connection {
         if next > 0 {
             self.tell(Message::Wanted { rank: self.rank, batches: next, waited: Some(waited) });
         }
-        Ok(())
+        Ok(slides)
     }
 
     /// A group that is gone has closed the inbox.
@@ -177,6 +181,11 @@ impl Frames {
 
     fn dataset(&self) -> &str {
         self.about.as_ref().map_or("", |about| &about.recipe.name)
+    }
+
+    async fn slides(&mut self) -> io::Result<()> {
+        let Some(about) = self.about.clone() else { return Ok(()) };
+        self.write(&Frame::slides(&about)).await
     }
 
     /// A frame with its pixels behind it.

@@ -40,8 +40,6 @@ pub(super) struct Streaming<S> {
     selection: Arc<Selection>,
     /// The version of each slide's blob that is read: the selection's, or the first that a worker met.
     etags: Vec<Option<String>>,
-    /// Batches an epoch.
-    steps: u64,
     desk: Desk<Patch, S>,
     /// By lease: which attempt's patches have arrived so far, and when it was granted.
     arriving: HashMap<u64, Arriving>,
@@ -68,8 +66,7 @@ impl Streaming<Planned> {
         let seat = Seat { seed: recipe.seed, epoch: 0, order: recipe.order, shape: Shape::of(recipe) };
         let place = (Cursor::default(), u64::from(recipe.epochs.get()));
         let desk = Desk::planned(Arc::clone(&selection), seat, place, budget)?;
-        let steps = desk.steps();
-        Ok(Self { steps, ..Self::over(desk, selection, recipe, stats) })
+        Ok(Self::over(desk, selection, recipe, stats))
     }
 }
 
@@ -94,7 +91,6 @@ impl<S: Producer> Streaming<S> {
             scan: matches!(recipe.order, Order::BySlide | Order::Sequential),
             etags: selection.slides.iter().map(|slide| slide.etag.clone()).collect(),
             selection,
-            steps: 0,
             desk,
             arriving: HashMap::new(),
             last: Ledger::default(),
@@ -270,7 +266,7 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
         Some(Next::Batch(Box::new(Batch {
             epoch: batch.epoch,
             step: batch.step,
-            steps: self.steps,
+            steps: self.desk.steps(),
             views: Arc::clone(&self.views),
             checkpoint: self.desk.checkpoint(),
             patches: batch.patches,

@@ -15,6 +15,8 @@ use crate::shape::BudgetError;
 /// The epochs of a plan.
 #[derive(Debug)]
 pub struct Planned {
+    /// All that was selected, and what is read of it: without the slides that the program leaves out.
+    whole: Arc<Selection>,
     selection: Arc<Selection>,
     patches: u64,
     seat: Seat,
@@ -45,6 +47,7 @@ impl<P> Desk<P, Planned> {
         let planned = Planned {
             works: Plan::new(&selection, seat).works(),
             place: Checkpoint::new(&selection, &seat, cursor),
+            whole: Arc::clone(&selection),
             selection,
             patches,
             seat,
@@ -60,16 +63,16 @@ impl<P> Desk<P, Planned> {
     pub fn selection(&self) -> &Arc<Selection> {
         &self.producer.selection
     }
-
-    /// Batches an epoch.
-    pub fn steps(&self) -> u64 {
-        self.producer.steps()
-    }
 }
 
 impl Planned {
-    fn steps(&self) -> u64 {
-        self.patches.div_ceil(self.seat.shape.batch)
+    /// Makes this selection the one that is read.
+    fn read(&mut self, selection: Arc<Selection>) {
+        if !Arc::ptr_eq(&self.selection, &selection) {
+            self.patches = selection.patches();
+            self.place = Checkpoint::new(&selection, &self.seat, Cursor::default());
+            self.selection = selection;
+        }
     }
 
     /// The work without what the program got before the stream was resumed.
@@ -114,6 +117,10 @@ impl Producer for Planned {
         cursor.epoch >= self.until
     }
 
+    fn steps(&self) -> u64 {
+        self.patches.div_ceil(self.seat.shape.batch)
+    }
+
     fn patch_bytes(&self) -> u64 {
         self.seat.shape.patch_bytes
     }
@@ -123,12 +130,21 @@ impl Producer for Planned {
     }
 
     fn resume(&mut self, start: &Start) -> Result<Cursor, CheckpointError> {
+        self.read(match start {
+            Start::Without(urls) if !urls.is_empty() => Arc::new(self.whole.without(urls)),
+            _ => Arc::clone(&self.whole),
+        });
         let cursor = match start {
+            Start::Without(_) => Cursor::default(),
             Start::Checkpoint(checkpoint) => checkpoint.cursor(&self.selection, &self.seat)?,
             Start::Epoch(epoch) => Cursor { epoch: *epoch, step: 0 },
         };
-        let begun = matches!(start, Start::Epoch(_)) || cursor.step > 0;
-        self.until = if self.patches == 0 { 0 } else { self.epochs.max(cursor.epoch.saturating_add(u64::from(begun))) };
+        let until = match start {
+            Start::Without(_) => 1,
+            Start::Epoch(epoch) => self.epochs.max(epoch.saturating_add(1)),
+            Start::Checkpoint(_) => self.epochs.max(cursor.epoch + u64::from(cursor.step > 0)),
+        };
+        self.until = if self.patches == 0 { 0 } else { until };
         self.offering = cursor.epoch;
         self.first_position = cursor.step * self.seat.shape.batch;
         self.works = Plan::new(&self.selection, Seat { epoch: self.offering, ..self.seat }).works();

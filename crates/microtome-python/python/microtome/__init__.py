@@ -11,9 +11,11 @@
 
 from . import errors
 from ._native import __version__
+from .bags import Bag
 from .dataset import PatchDataset
 from .errors import MicrotomeError
 from .loader import PatchLoader
+from .output import Output
 from .slide import Slide
 
-__all__ = ["MicrotomeError", "PatchDataset", "PatchLoader", "Slide", "__version__", "errors"]
+__all__ = ["Bag", "MicrotomeError", "Output", "PatchDataset", "PatchLoader", "Slide", "__version__", "errors"]

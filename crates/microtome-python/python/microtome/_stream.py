@@ -89,6 +89,14 @@ class Stream:
             frame["pixels"] = pixels
             return frame
 
+    def slides(self) -> list[dict[str, Any]]:
+        """The slides that were selected. To be called while no batches are asked for."""
+        self._send({"slides": True})
+        while "slides" not in (frame := self._frame()):
+            self._pixels(frame)
+        found: list[dict[str, Any]] = frame["slides"]
+        return found
+
     def close(self) -> None:
         """Closes the connection. Arrays that were given out stay as they are."""
         if self._socket is not None:

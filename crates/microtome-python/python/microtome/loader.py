@@ -10,14 +10,16 @@ import socket
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import TracebackType
 from typing import Any
 
 from . import _batch, _native, _ranks
 from ._batch import Batch
 from ._stream import Stream
+from .bags import Bag, bags
 from .errors import CheckpointMismatchError, ClosedError, RequestError
+from .output import Output
 
 #: Where a job's head has its socket.
 FEED = "MICROTOME_FEED"
@@ -150,6 +152,31 @@ class PatchLoader:
             raise RequestError(f"set_epoch({epoch}): a state was loaded that goes on at {where}")
         self._epoch = epoch
 
+    def slides(self, skip: Collection[str] = ()) -> Iterator[Bag]:
+        """The dataset's slides one after another (order BySlide or Sequential), each with all its patches once.
+
+        skip: names of slides that are not read, such as `loader.output.done("{slide}.h5")`: nothing of them is fetched.
+        """
+        return bags(self, skip)
+
+    def _read_without(self, urls: list[str]) -> Iterator[Batch]:
+        """The first epoch without some slides."""
+        stream = self._open()
+        stream.start({"without": urls})
+        self._place, self._iterator = None, None
+        self._began = self._began or time.perf_counter()
+        while (frame := stream.next()) is not None:
+            self._count(frame, stream)
+            yield self._batch(frame)
+
+    @property
+    def output(self) -> Output:
+        """Where the job's program keeps its results: the job's `output.url`."""
+        url = self._open().about["output"]
+        if url is None:
+            raise RequestError("the job says no output: give spec.output.url")
+        return Output(url)
+
     # Checkpoints.
 
     def state_dict(self) -> dict[str, Any]:
@@ -208,6 +235,18 @@ class PatchLoader:
         self.__dict__.update(state)
         self._connect_lazily()
         self.load_state_dict(loaded)
+
+    def _count(self, frame: dict[str, Any], stream: Stream) -> None:
+        if self._batches:
+            self._waited += stream.waited
+        else:
+            self._first = stream.waited
+        self._batches += 1
+        self._patches += len(frame["slide"])
+
+    def _batch(self, frame: dict[str, Any]) -> Batch:
+        batch = _batch.arrays(frame)
+        return batch if self._as_numpy else _batch.tensors(batch, self._device, self.pin_memory)
 
     def _open(self) -> Stream:
         if self._closed:
@@ -320,14 +359,8 @@ class _Epoch:
         epoch, step = frame["epoch"], frame["step"]
         loader._place = (epoch, step + 1) if step + 1 < frame["steps"] else (epoch + 1, 0)
         loader._last = frame["checkpoint"]
-        if loader._batches:
-            loader._waited += stream.waited
-        else:
-            loader._first = stream.waited
-        loader._batches += 1
-        loader._patches += len(frame["slide"])
-        batch = _batch.arrays(frame)
-        return batch if loader._as_numpy else _batch.tensors(batch, loader._device, loader.pin_memory)
+        loader._count(frame, stream)
+        return loader._batch(frame)
 
 
 def _finish(cleaning: list[Any], process: int) -> None:
