@@ -27,6 +27,7 @@
 //! |---|---|
 //! | `next`: n, `waited_us` | it wants n batches more, and has waited so long for the last ones |
 //! | `release`: [slot] | nobody looks at these slots any more |
+//! | `ask`: [[URL, x, y]] | the next patches, where they are not planned: a round, which comes in batches of which the last may be smaller |
 //! | `slides`: true | it wants to know the slides |
 //! | `start`: {`epoch`, `checkpoint` or `without`: [URL]} | another reading of the stream. Frames of it have its number as `reading`, counted from 0 |
 

@@ -133,6 +133,8 @@ pub struct Feed {
     selection: watch::Receiver<Option<Arc<Selection>>>,
     /// Places of the slides in the dataset.
     slides: HashMap<String, u32>,
+    /// Whether patches are asked for at run time.
+    asked: bool,
     /// Counts the readings that were begun.
     reading: u64,
     place: Place,
@@ -217,6 +219,7 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
         stats: Arc::clone(&stats),
         selection: stats.selection(),
         slides,
+        asked: matches!(mode, Mode::Ask),
         reading: 0,
         place: Place::Closed(resume.map(Start::Checkpoint)),
         waiting: None,
@@ -377,6 +380,11 @@ impl Feed {
                 Err(outcome.and_then(|given| given.next.err()).unwrap_or(FeedError::Closed))
             }
         }
+    }
+
+    /// Whether patches are asked for at run time ([`Mode::Ask`]), and not planned.
+    pub fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// Asks for a round of patches; they come in this order, in batches that end with the round. Only of a dataset that is

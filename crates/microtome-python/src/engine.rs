@@ -34,6 +34,8 @@ struct Settings {
     workers: usize,
     /// Bytes.
     memory: u64,
+    /// Whether patches are asked for at run time.
+    asks: bool,
     /// Where the socket is to be.
     directory: PathBuf,
 }
@@ -95,7 +97,7 @@ impl Engine {
 }
 
 fn run(settings: &Settings) -> PyResult<Running> {
-    let Settings { job, dataset, changes, workers, memory, directory } = settings;
+    let Settings { job, dataset, changes, workers, memory, asks, directory } = settings;
     let dataset = dataset.as_deref();
     let job = Job::read_changed(job, dataset, changes).map_err(|error| raise("InvalidDataset", &error))?;
     let index = job.find(dataset).map_err(|error| raise("InvalidDataset", &error))?;
@@ -105,7 +107,8 @@ fn run(settings: &Settings) -> PyResult<Running> {
     let (head, feeds, workers) = runtime.block_on(async {
         let origin =
             Origin::Known(Box::new(job.source(index, &stores).await.map_err(|error| raise("InvalidDataset", &error))?));
-        let order = Order { origin, mode: Mode::Stream { selection: None, resume: None } };
+        let mode = if *asks { Mode::Ask } else { Mode::Stream { selection: None, resume: None } };
+        let order = Order { origin, mode };
         let (head, feeds) = head::start(vec![order], *memory).map_err(|error| raise(error.category(), &error))?;
         let workers = engine::embed(&head, &stores, *workers).map_err(|error| raise("Storage", &error))?;
         Ok::<_, PyErr>((head, feeds, workers))

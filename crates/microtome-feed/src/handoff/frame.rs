@@ -54,6 +54,9 @@ pub(super) struct Line {
     pub(super) start: Option<Start>,
     #[serde(default)]
     pub(super) slides: bool,
+    /// URL, x and y of each patch of a round.
+    #[serde(default)]
+    pub(super) ask: Vec<(String, i32, i32)>,
 }
 
 impl Line {

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::HandedOff;
 use crate::digest::StreamDigest;
 use crate::error::FeedError;
-use crate::head::{Batch, Feed};
+use crate::head::{Batch, Feed, PatchSpec};
 
 /// What a connection tells the group of its dataset.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ pub(super) enum Message {
     Started {
         rank: u64,
         start: Start,
+    },
+    /// It asks for a round of patches.
+    Asked {
+        round: Vec<PatchSpec>,
     },
     Left {
         rank: u64,
@@ -143,6 +147,11 @@ impl Group {
                 }
                 self.start();
             }
+            Message::Asked { round } if self.feed.is_asked() => return self.feed.ask(&round).await,
+            Message::Asked { .. } => {
+                let problem = "patches cannot be asked for: the stream is planned".to_owned();
+                return Err(FeedError::Request { problem });
+            }
             Message::Left { rank } => self.leave(rank),
         }
         Ok(())
@@ -165,8 +174,11 @@ impl Group {
             return Ok(());
         }
         if self.about.is_none() {
-            let selection =
-                self.feed.selection().await.inspect_err(|error| member.tell(Answer::Failed(error.clone())))?;
+            let selection = match self.feed.is_asked() {
+                true => Ok(Arc::default()),
+                false => self.feed.selection().await,
+            };
+            let selection = selection.inspect_err(|error| member.tell(Answer::Failed(error.clone())))?;
             self.about = Some(Arc::new(About { recipe: self.recipe.clone(), selection, output: self.output.clone() }));
         }
         self.about.iter().for_each(|about| member.tell(Answer::Stream(Arc::clone(about))));
@@ -203,10 +215,10 @@ impl Group {
             }
             return;
         }
-        // The first reading begins where the job says, others where they say.
-        match first {
+        // The first reading begins where the job says, others where they say; what is asked for has no place.
+        match first.filter(|_| !self.feed.is_asked()) {
             Some(start) => self.feed.start(start),
-            None if self.touched => self.feed.start(Start::Epoch(0)),
+            None if self.touched && !self.feed.is_asked() => self.feed.start(Start::Epoch(0)),
             None => {}
         }
         (self.touched, self.streaming, self.digest) = (true, true, StreamDigest::default());

@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use microtome_plan::select::Coordinate;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::UnixStream;
@@ -18,7 +19,7 @@ use super::frame::{Frame, Line, Request, SegmentFrame};
 use super::group::{About, Answer, Member, Message};
 use super::segments::Segments;
 use crate::error::FeedError;
-use crate::head::Batch;
+use crate::head::{Batch, PatchSpec};
 
 /// The longest line is a list of slides that are left out.
 const LINE_BYTES: u64 = 64 << 20;
@@ -147,11 +148,15 @@ impl Connection {
         }
         let line: Line = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
         let waited = line.waited();
-        let Line { next, release, start, slides, .. } = line;
+        let Line { next, release, start, slides, ask, .. } = line;
         release.into_iter().for_each(|slot| frames.segments.release(slot));
         if let Some(start) = start {
             frames.reading += 1;
             self.tell(Message::Started { rank: self.rank, start });
+        }
+        if !ask.is_empty() {
+            let spec = |(url, x, y)| PatchSpec { url, coordinate: Coordinate { x, y } };
+            self.tell(Message::Asked { round: ask.into_iter().map(spec).collect() });
         }
         if next > 0 {
             self.tell(Message::Wanted { rank: self.rank, batches: next, waited: Some(waited) });

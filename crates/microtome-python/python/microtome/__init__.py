@@ -11,6 +11,7 @@
 
 from . import errors
 from ._native import __version__
+from .asking import PatchSpec
 from .bags import Bag
 from .dataset import PatchDataset
 from .errors import MicrotomeError
@@ -18,4 +19,4 @@ from .loader import PatchLoader
 from .output import Output
 from .slide import Slide
 
-__all__ = ["Bag", "MicrotomeError", "Output", "PatchDataset", "PatchLoader", "Slide", "__version__", "errors"]
+__all__ = ["Bag", "MicrotomeError", "Output", "PatchDataset", "PatchLoader", "PatchSpec", "Slide", "__version__", "errors"]

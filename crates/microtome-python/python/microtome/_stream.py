@@ -89,6 +89,10 @@ class Stream:
             frame["pixels"] = pixels
             return frame
 
+    def ask(self, patches: list[tuple[str, int, int]]) -> None:
+        """Asks for a round of patches."""
+        self._send({"ask": patches})
+
     def slides(self) -> list[dict[str, Any]]:
         """The slides that were selected. To be called while no batches are asked for."""
         self._send({"slides": True})

@@ -10,13 +10,14 @@ import socket
 import tempfile
 import time
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
 from . import _batch, _native, _ranks
 from ._batch import Batch
 from ._stream import Stream
+from .asking import PatchSpec, joined, rounds
 from .bags import Bag, bags
 from .errors import CheckpointMismatchError, ClosedError, RequestError
 from .output import Output
@@ -28,6 +29,11 @@ DEFAULT_JOB = "patchjob.yaml"
 #: How long ranks wait for the engine of rank 0.
 _PATIENCE = 120.0
 _STATE = 1
+#: What makes a loader again in another process.
+_KEPT = (
+    "dataset", "pin_memory", "_job", "_workers", "_memory", "_asked_ranks", "_prefetch", "_device", "_as_numpy", "_fields",
+    "_source", "_lookahead",
+)  # fmt: skip
 _UNUSED = {
     "shuffle": "the dataset's `order` says it (order='Sequential' in the loader's arguments, without a cluster)",
     "sampler": "the dataset's `sampling` says which patches, `PatchLoader(source=…)` will take them from the program",
@@ -52,6 +58,8 @@ class PatchLoader:
     device, pin_memory: copies tensors there; without them, arrays and tensors are views of shared memory, which is used
     again when the last of them has gone.
     as_numpy: arrays, even where there is torch.
+    source, lookahead: the program decides: batches of PatchSpecs, which come in their order, cut by the same workers; so many of
+    them are asked for ahead. A batch larger than the dataset's comes in several.
     Other arguments are fields of the dataset, which take the place of the file's: batch_size=64, seed=3, epochs=2,
     order="Sequential", and of its first view size=, level=, mpp=.
 
@@ -72,6 +80,8 @@ class PatchLoader:
         device: Any = None,
         pin_memory: bool = False,
         as_numpy: bool | None = None,
+        source: Iterable[Iterable[PatchSpec]] | None = None,
+        lookahead: int = 2,
         **fields: Any,
     ) -> None:
         for name in fields.keys() & _UNUSED.keys():
@@ -88,6 +98,8 @@ class PatchLoader:
         self._device = device
         self._as_numpy = not _batch.has_torch() if as_numpy is None else as_numpy
         self._fields = fields
+        self._source = source
+        self._lookahead = max(1, lookahead)
         self._connect_lazily()
 
     def _connect_lazily(self) -> None:
@@ -101,6 +113,8 @@ class PatchLoader:
         # Where the connection's reading is, if nobody has left it: the epoch and step of its next frame.
         self._place: tuple[int, int] | None = None
         self._iterator: weakref.ref[_Epoch] | None = None
+        # Cuts what `read` asks for.
+        self._asking: PatchLoader | None = None
         self._last: dict[str, Any] | None = None
         self._batches = self._patches = 0
         self._waited = self._first = 0.0
@@ -130,7 +144,9 @@ class PatchLoader:
     # Reading.
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches of the next epoch, or of the rest of the one that was loaded."""
+        """The batches of the next epoch, or of the rest of the one that was loaded; or those that the source asks for."""
+        if self._source is not None:
+            return rounds(self, self._source, self._lookahead)
         epoch = _Epoch(self)
         self._iterator = weakref.ref(epoch)
         return epoch
@@ -168,6 +184,19 @@ class PatchLoader:
         while (frame := stream.next()) is not None:
             self._count(frame, stream)
             yield self._batch(frame)
+
+    def read(self, specs: Iterable[PatchSpec]) -> Batch:
+        """These patches, in one batch, whatever else is being read; for patches that turn out to be of interest."""
+        if self._asking is None:
+            asking = PatchLoader.__new__(PatchLoader)
+            asking.__dict__.update({name: self.__dict__[name] for name in _KEPT})
+            asking._connect_lazily()
+            self._asking = asking
+        self._asking._source = [list(specs)]
+        batches = list(self._asking)
+        if not batches:
+            raise RequestError("read: no patch was asked for")
+        return joined(batches)
 
     @property
     def output(self) -> Output:
@@ -213,6 +242,8 @@ class PatchLoader:
 
     def close(self) -> None:
         """Ends the stream and, without a cluster, its workers. Batches that were yielded stay as they are."""
+        if self._asking is not None:
+            self._asking.close()
         if self._finish is not None:
             self._finish()
         self._stream = self._engine = None
@@ -227,8 +258,7 @@ class PatchLoader:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("dataset", "pin_memory", "_job", "_workers", "_memory", "_asked_ranks", "_prefetch", "_device", "_as_numpy")
-        return {**{name: self.__dict__[name] for name in (*kept, "_fields")}, "state": self.state_dict()}
+        return {**{name: self.__dict__[name] for name in _KEPT}, "state": self.state_dict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         loaded = state.pop("state")
@@ -268,6 +298,8 @@ class PatchLoader:
         cleaning: list[Any] = []
         self._finish = weakref.finalize(self, _finish, cleaning, os.getpid())
         path = os.environ.get(FEED) if self._job is None else None
+        if path and self._source is not None:
+            raise RequestError("patches cannot be asked for in a job yet: give the job's file, PatchLoader(…, job=…)")
         if path:
             if self._fields:
                 names = ", ".join(sorted(self._fields))
@@ -297,6 +329,7 @@ class PatchLoader:
             "changes": self._fields,
             "workers": self._workers,
             "memory": self._memory,
+            "asks": self._source is not None,
             "directory": str(directory),
         }
         self._engine = _native.Engine(json.dumps(settings))
