@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Buffers that come back; clones share them. They are never more than were in use at once.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Buffers {
 struct Held {
     buffer: Vec<u8>,
     spare: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// What bounds how many there are, if anything does.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Buffers {
@@ -25,9 +28,9 @@ impl Buffers {
         lock(&self.spare).pop().unwrap_or_default()
     }
 
-    /// What is in a buffer, to be shared.
-    pub(crate) fn share(&self, buffer: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Held { buffer, spare: Arc::clone(&self.spare) })
+    /// What is in a buffer, to be shared. It takes `room` as long as anybody looks at it.
+    pub(crate) fn share(&self, buffer: Vec<u8>, room: Option<OwnedSemaphorePermit>) -> Bytes {
+        Bytes::from_owner(Held { buffer, spare: Arc::clone(&self.spare), _room: room })
     }
 
     /// A copy of pixels.
@@ -36,7 +39,7 @@ impl Buffers {
         buffer.clear();
         buffer.reserve_exact(pixels.len());
         buffer.extend_from_slice(pixels);
-        self.share(buffer)
+        self.share(buffer, None)
     }
 
     /// Gives a buffer back that was not shared.

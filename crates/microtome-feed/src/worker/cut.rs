@@ -7,6 +7,7 @@ use bytes::Bytes;
 use microtome_slide::{
     Downsample, Fetched, GAP_RANDOM_BYTES, GAP_SCAN_BYTES, PatchRequest, ReadPlan, Scale, Slide, SlideUrl, Usage,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Worker;
 use super::lease::{Outbox, Refusal};
@@ -50,12 +51,13 @@ pub(super) async fn cut(
     let storage = began.elapsed();
     // The permit goes with the decoding: so many decode, the others fetch.
     let queued = Instant::now();
-    let _room = worker.room.acquire().await;
+    // As long as the pixels are there: until their last part was sent.
+    let room = Arc::clone(&worker.room).acquire_owned().await.ok();
     let permit = Arc::clone(&worker.decoders).acquire_owned().await;
     let (queue, buffers) = (queued.elapsed(), worker.pixels.clone());
     let cut = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        decode(pictures, &buffers)
+        decode(pictures, &buffers, room)
     })
     .await
     .map_err(|error| Refusal { category: "Decoder".to_owned(), reason: format!("{url}: {error}") })?;
@@ -97,7 +99,7 @@ fn request(work: &CutPatches, scale: Scale, size: u32, origins: Vec<(i64, i64)>)
     PatchRequest { scale, width: size, height: size, origins, gap_bytes }
 }
 
-fn decode(pictures: Vec<Picture>, buffers: &Buffers) -> Cut {
+fn decode(pictures: Vec<Picture>, buffers: &Buffers, room: Option<OwnedSemaphorePermit>) -> Cut {
     let began = Instant::now();
     let (mut bad, mut tiles) = (Vec::new(), 0);
     let patch_bytes: usize = pictures.iter().map(|picture| picture.bytes).sum();
@@ -117,7 +119,7 @@ fn decode(pictures: Vec<Picture>, buffers: &Buffers) -> Cut {
     bad.dedup_by_key(|bad| bad.patch);
     let pixels = by_patch(views, buffers);
     let crc32 = pixels.chunks_exact(patch_bytes.max(1)).map(crc32fast::hash).collect();
-    Cut { pixels: buffers.share(pixels), crc32, bad, tiles, decode: began.elapsed() }
+    Cut { pixels: buffers.share(pixels, room), crc32, bad, tiles, decode: began.elapsed() }
 }
 
 /// From all patches of a view, view after view, to all views of a patch, patch after patch.
