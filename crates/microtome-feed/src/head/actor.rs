@@ -140,6 +140,9 @@ impl Actor {
 
     fn lease(&mut self) {
         let now_ms = self.now_ms();
+        if self.reading.is_none() && self.stage.as_ref().is_some_and(|stage| stage.waits_for_program()) {
+            return;
+        }
         while let Some((worker, lease)) = self.stage.as_mut().and_then(|stage| stage.grant(now_ms)) {
             self.tell(worker, Message::Lease(self.tag.mark(lease)));
         }

@@ -19,6 +19,11 @@ pub(super) trait Stage: Debug + Send {
     fn grant(&mut self, now_ms: u64) -> Option<Granted>;
     /// A worker answered.
     fn hear(&mut self, answer: Answer, now_ms: u64) -> Result<(), FeedError>;
+    /// Whether it does nothing ahead of the program: slide by slide, what the program has done already is known only when it
+    /// asks.
+    fn waits_for_program(&self) -> bool {
+        false
+    }
     /// Whether nothing is left to do. A stream is never done: the program may read it again.
     fn is_over(&self) -> bool;
     /// What comes after, if anything does.

@@ -35,8 +35,7 @@ const FINAL: [&str; 4] = ["Changed", "Denied", "NoMpp", "NotFound"];
 pub(super) struct Streaming<S> {
     views: Arc<[ViewRule]>,
     on_error: OnError,
-    /// Whether leases go through the slides in order.
-    scan: bool,
+    order: Order,
     selection: Arc<Selection>,
     /// The version of each slide's blob that is read: the selection's, or the first that a worker met.
     etags: Vec<Option<String>>,
@@ -88,7 +87,7 @@ impl<S: Producer> Streaming<S> {
         Self {
             views: recipe.views.clone().into(),
             on_error: recipe.on_error,
-            scan: matches!(recipe.order, Order::BySlide | Order::Sequential),
+            order: recipe.order,
             etags: selection.slides.iter().map(|slide| slide.etag.clone()).collect(),
             selection,
             desk,
@@ -105,7 +104,8 @@ impl<S: Producer> Streaming<S> {
             url: entry.url.clone(),
             etag: self.etags[slide].clone().unwrap_or_default(),
             views: self.views.iter().map(|rule| view::to_wire(rule, entry.mpp)).collect(),
-            scan: self.scan,
+            // Leases go through the slides in order.
+            scan: matches!(self.order, Order::BySlide | Order::Sequential),
             x: task.work.places.iter().map(|place| place.at.x).collect(),
             y: task.work.places.iter().map(|place| place.at.y).collect(),
         }
@@ -241,6 +241,10 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
             Answer::Failed(failed) => self.failed(failed),
             Answer::Selected(_) | Answer::Resolved(_) => Ok(()),
         }
+    }
+
+    fn waits_for_program(&self) -> bool {
+        self.order == Order::BySlide
     }
 
     fn is_over(&self) -> bool {
