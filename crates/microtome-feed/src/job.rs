@@ -91,7 +91,9 @@ impl Job {
         let text = std::fs::read_to_string(path).map_err(|source| JobError::Read { path: path.to_owned(), source })?;
         let mut object = parse(path, &text)?;
         let named = |one: &Dataset| dataset.is_none_or(|name| one.name == name);
-        if let Some((index, found)) = object.spec.datasets.iter_mut().enumerate().find(|(_, one)| named(one)) {
+        if !changes.is_empty()
+            && let Some((index, found)) = object.spec.datasets.iter_mut().enumerate().find(|(_, one)| named(one))
+        {
             let failed = |error: serde_json::Error| JobError::Dataset {
                 path: path.to_owned(),
                 index,

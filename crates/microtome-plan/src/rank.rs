@@ -39,6 +39,11 @@ impl Ranks {
         Err(RankError { batch, world: world.get(), below, above: batch.div_ceil(world.get()).max(1) * world.get() })
     }
 
+    /// How many there are.
+    pub fn world(self) -> NonZeroU64 {
+        self.world
+    }
+
     /// The rows of a step of `patches` patches that a rank takes.
     pub fn rows(self, rank: u64, patches: u64) -> Range<u64> {
         let start = |rank: u64| patches * rank.min(self.world.get()) / self.world;

@@ -83,7 +83,8 @@ pub(super) struct Group {
     /// Known once somebody has joined.
     about: Option<Arc<About>>,
     members: BTreeMap<u64, Member>,
-    world: NonZeroU64,
+    /// How those who joined last share a batch.
+    ranks: Option<Ranks>,
     /// A reading has begun, at some time.
     touched: bool,
     /// A reading is under way.
@@ -100,7 +101,7 @@ impl Group {
             output,
             about: None,
             members: BTreeMap::new(),
-            world: NonZeroU64::MIN,
+            ranks: None,
             touched: false,
             streaming: false,
             digest: StreamDigest::default(),
@@ -158,19 +159,20 @@ impl Group {
     }
 
     async fn join(&mut self, member: Member, world: NonZeroU64) -> Result<(), FeedError> {
-        let refused = |problem: String| FeedError::Request { problem };
         let (rank, taken) = (member.rank, self.members.contains_key(&member.rank));
+        let ranks = Ranks::new(self.recipe.batch_size.get().into(), world);
+        let others = self.ranks.filter(|ranks| !self.members.is_empty() && ranks.world() != world);
         let problem = if taken {
             Some(format!("dataset {:?} is being read by another process of rank {rank}", self.recipe.name))
-        } else if !self.members.is_empty() && world != self.world {
-            Some(format!("rank {rank} says that there are {world} ranks, others say {}", self.world))
+        } else if let Some(others) = others {
+            Some(format!("rank {rank} says that there are {world} ranks, others say {}", others.world()))
         } else if rank >= world.get() {
             Some(format!("rank {rank} is none of {world}"))
         } else {
-            Ranks::new(self.recipe.batch_size.get().into(), world).err().map(|error| error.to_string())
+            ranks.as_ref().err().map(ToString::to_string)
         };
         if let Some(problem) = problem {
-            member.tell(Answer::Failed(refused(problem)));
+            member.tell(Answer::Failed(FeedError::Request { problem }));
             return Ok(());
         }
         if self.about.is_none() {
@@ -182,7 +184,7 @@ impl Group {
             self.about = Some(Arc::new(About { recipe: self.recipe.clone(), selection, output: self.output.clone() }));
         }
         self.about.iter().for_each(|about| member.tell(Answer::Stream(Arc::clone(about))));
-        self.world = world;
+        self.ranks = ranks.ok();
         self.members.insert(rank, member);
         self.start();
         Ok(())
@@ -194,25 +196,27 @@ impl Group {
             return;
         }
         self.streaming = false;
-        let problem = format!("rank {rank} of {} has left the stream", self.world);
+        let world = self.ranks.map_or(NonZeroU64::MIN, Ranks::world);
+        self.dismiss(&format!("rank {rank} of {world} has left the stream"));
+    }
+
+    /// Tells all who are there why they cannot go on.
+    fn dismiss(&mut self, problem: &str) {
         for member in std::mem::take(&mut self.members).into_values() {
-            member.tell(Answer::Failed(FeedError::Request { problem: problem.clone() }));
+            member.tell(Answer::Failed(FeedError::Request { problem: problem.to_owned() }));
         }
     }
 
     /// Starts a reading if all have asked for it.
     fn start(&mut self) {
-        let all = self.members.len() as u64 == self.world.get();
+        let all = self.ranks.is_some_and(|ranks| self.members.len() as u64 == ranks.world().get());
         if !all || self.members.values().any(|member| member.waits_for.is_none()) {
             return;
         }
         let mut starts = self.members.values_mut().filter_map(|member| member.waits_for.take());
         let first = starts.next().flatten();
         if starts.any(|start| start != first) {
-            let problem = "the ranks ask for different starts: load the same checkpoint in all".to_owned();
-            for member in std::mem::take(&mut self.members).into_values() {
-                member.tell(Answer::Failed(FeedError::Request { problem: problem.clone() }));
-            }
+            self.dismiss("the ranks ask for different starts: load the same checkpoint in all");
             return;
         }
         // The first reading begins where the job says, others where they say; what is asked for has no place.
@@ -233,8 +237,7 @@ impl Group {
         };
         self.digest.update(&batch);
         let rows = batch.patches().len() as u64;
-        let ranks = Ranks::new(self.recipe.batch_size.get().into(), self.world)
-            .map_err(|error| FeedError::Request { problem: error.to_string() })?;
+        let Some(ranks) = self.ranks else { return Ok(()) };
         let batch = Arc::new(batch);
         for member in self.members.values_mut() {
             member.wants -= 1;

@@ -197,10 +197,8 @@ impl Frames {
     async fn send(&mut self, batch: &Batch, rows: Range<usize>) -> io::Result<()> {
         let line = Frame::batch(self.dataset(), (batch, rows.clone()), self.reading, None).line()?;
         self.program.write_all(&line).await?;
-        for (_, picture) in batch.pictures() {
-            for patch in batch.patches().get(rows.clone()).unwrap_or_default() {
-                self.program.write_all(&patch.pixels[picture.clone()]).await?;
-            }
+        for pixels in batch.pixels(rows) {
+            self.program.write_all(pixels).await?;
         }
         Ok(())
     }
@@ -212,10 +210,8 @@ impl Frames {
         let patch_bytes = about.recipe.patch_bytes().get();
         let most = u64::from(about.recipe.batch_size.get()) * patch_bytes;
         let mut filling = segments.lend(rows.len() as u64 * patch_bytes, most.max(1))?;
-        for (_, picture) in batch.pictures() {
-            for patch in batch.patches().get(rows.clone()).unwrap_or_default() {
-                filling.write(&patch.pixels[picture.clone()])?;
-            }
+        for pixels in batch.pixels(rows.clone()) {
+            filling.write(pixels)?;
         }
         let segment = SegmentFrame { slot: filling.slot, new: filling.new };
         let line = Frame::batch(&about.recipe.name, (batch, rows), *reading, Some(segment)).line()?;

@@ -69,6 +69,12 @@ impl Batch {
         &self.patches
     }
 
+    /// The pixels of some of the patches, view after view.
+    pub fn pixels(&self, rows: std::ops::Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let patches = self.patches.get(rows).unwrap_or_default();
+        self.pictures().flat_map(move |(_, picture)| patches.iter().map(move |patch| &patch.pixels[picture.clone()]))
+    }
+
     /// Each view, with where its picture lies in a patch's pixels.
     pub fn pictures(&self) -> impl Iterator<Item = (&ViewRule, std::ops::Range<usize>)> {
         self.views.iter().scan(0, |end, view| {
