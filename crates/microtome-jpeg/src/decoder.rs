@@ -9,6 +9,7 @@ use crate::{
     paint::{Lines, Painting},
     planes::Planes,
     region::{ColorTransform, Region, Target},
+    rest::Rest,
     scan::{Plan, Unit, Walk},
     transform::{Output, Rooms},
     unstuff::Unstuffed,
@@ -83,43 +84,80 @@ impl Decoder {
         targets: &mut [(Region, Target<'_>)],
         mut index: Option<&mut Index>,
     ) -> Result<(), Error> {
-        for (region, target) in &*targets {
-            region.check(header.width(), header.height())?;
-            target.check(*region)?;
-        }
-        let Some(all) = targets.iter().map(|(region, _)| *region).reduce(Region::union) else { return Ok(()) };
+        let Some(all) = check(header, targets)? else { return Ok(()) };
         let geometry = Geometry::new(&header.frame, all);
         if let Some(index) = index.as_deref_mut() {
             let (across, down) = header.mcus();
             index.claim(header.data.len(), across.saturating_mul(down));
         }
-        let start = self.load(header, &geometry, index.as_deref());
-        let (places, large) = self.prepare_tables(header, geometry.skips());
-        let walk = WalkOf { geometry: &geometry, places: &places, start, restart_interval: header.restart_interval };
-        if large {
-            self.read(walk, |slot| slot.large.as_ref(), index)?;
-        } else {
-            self.read(walk, |slot| slot.small.as_ref(), index)?;
-        }
-        self.planes.extend_edges();
-        for (region, target) in targets {
-            let (kernels, planes, region) = (&self.kernels, &self.planes, *region);
-            Painting { kernels, geometry: &geometry, planes, region, transform }.paint(target, &mut self.lines);
-        }
+        let [columns, rows] = geometry.mcus;
+        let first = rows.first * geometry.mcus_across + columns.first;
+        let start = index.as_deref().and_then(|index| index.before(first)).unwrap_or_default();
+        self.load(header, &geometry, start.1, index.as_deref());
+        self.planes.prepare(&geometry);
+        self.walk(header, WalkOf { geometry: &geometry, start, row: 0, index })?;
+        self.paint(&geometry, transform, targets);
         Ok(())
     }
 
-    /// Unstuffs the data that may be walked, and says where they start.
-    fn load(&mut self, header: &Header<'_>, geometry: &Geometry, index: Option<&Index>) -> (u32, Entry) {
+    /// As [`Decoder::decode_regions`], of a tile whose lower rows will be wanted later: returns what it takes to go on below
+    /// the lowest region, and goes on from what an earlier call returned as `above`. Each row of the tile is walked once by all
+    /// these calls together, over its whole width. `None` where nothing is left, or where it cannot be gone on.
+    ///
+    /// Regions must not begin above [`Rest::y`].
+    pub fn decode_rows(
+        &mut self,
+        header: &Header<'_>,
+        transform: ColorTransform,
+        targets: &mut [(Region, Target<'_>)],
+        above: Option<&Rest>,
+    ) -> Result<Option<Rest>, Error> {
+        let Some(wanted) = check(header, targets)? else { return Ok(None) };
+        let start = above.map(|above| above.start(header, wanted)).transpose()?;
+        let extended = Rest::extend(header, wanted);
+        let geometry = Geometry::new(&header.frame, extended.unwrap_or(wanted));
+        let (row, entry) = start.unwrap_or_default();
+        self.load(header, &geometry, entry, None);
+        self.planes.prepare(&geometry);
+        if let Some(above) = above {
+            above.restore(header, &mut self.planes);
+        }
+        let start = (row * geometry.mcus_across, entry);
+        let end = self.walk(header, WalkOf { geometry: &geometry, start, row, index: None })?;
+        let next = geometry.mcus[1].last + 1;
+        let rest = end.filter(|_| extended.is_some()).map(|entry| {
+            let y = wanted.y + wanted.height;
+            Rest::new(header, y, (next, entry), &self.planes)
+        });
+        self.paint(&geometry, transform, targets);
+        Ok(rest)
+    }
+
+    fn paint(&mut self, geometry: &Geometry, transform: ColorTransform, targets: &mut [(Region, Target<'_>)]) {
+        self.planes.extend_edges();
+        let (kernels, planes) = (&self.kernels, &self.planes);
+        Painting { kernels, geometry, planes, transform }.paint(targets, &mut self.lines);
+    }
+
+    /// Reads the geometry's blocks into the planes, and says where the MCU behind them starts.
+    fn walk(&mut self, header: &Header<'_>, walk: WalkOf<'_, '_>) -> Result<Option<Entry>, Error> {
+        let (places, large) = self.prepare_tables(header, walk.geometry.skips());
+        if large {
+            self.read(walk, (&places, header.restart_interval), |slot| slot.large.as_ref())
+        } else {
+            self.read(walk, (&places, header.restart_interval), |slot| slot.small.as_ref())
+        }
+    }
+
+    /// Unstuffs the data that may be walked, from an entry on.
+    fn load(&mut self, header: &Header<'_>, geometry: &Geometry, start: Entry, index: Option<&Index>) {
         let [columns, rows] = geometry.mcus;
-        let mcu = |row: u32, column: u32| row * geometry.mcus_across + column;
+        let last = rows.last * geometry.mcus_across + columns.last;
         let raw = |entry: Entry| entry.bit as usize / 8 + usize::from(entry.left_out);
-        let start = index.and_then(|index| index.before(mcu(rows.first, columns.first))).unwrap_or_default();
         // A byte that is cut, and one that is left out behind it.
-        let end = index.and_then(|index| index.after(mcu(rows.last, columns.last))).map(|entry| raw(entry) + 2);
+        let end = index.and_then(|index| index.after(last)).map(|entry| raw(entry) + 2);
         let end = end.unwrap_or(usize::MAX).min(header.data.len());
-        self.data.fill(header.data.get(raw(start.1)..end).unwrap_or_default(), header.restart_interval > 0);
-        start
+        self.data.fill(header.data.get(raw(start)..end).unwrap_or_default(), header.restart_interval > 0);
     }
 
     /// Finds and builds the tables, and says where each component's are and whether they are the large ones.
@@ -143,14 +181,13 @@ impl Decoder {
         (places, large)
     }
 
-    /// Reads the region's blocks into the planes, with tables of one size.
+    /// As [`Decoder::walk`], with tables of one size, which lie at places by component.
     fn read<const ENTRIES: usize, const SKIPS: usize>(
         &mut self,
-        walk: WalkOf<'_>,
+        WalkOf { geometry, start, row, index }: WalkOf<'_, '_>,
+        (places, restart_interval): (&[[usize; 2]], u32),
         tables: fn(&Slot) -> Option<&Tables<ENTRIES, SKIPS>>,
-        index: Option<&mut Index>,
-    ) -> Result<(), Error> {
-        let WalkOf { geometry, places, start, restart_interval } = walk;
+    ) -> Result<Option<Entry>, Error> {
         let mut units = Vec::with_capacity(6);
         for (component, (needs, [dc, ac])) in geometry.components.iter().zip(places).enumerate() {
             let (dc, ac) = (&self.tables.slot(*dc).differences, tables(self.tables.slot(*ac)));
@@ -159,21 +196,32 @@ impl Decoder {
             let blocks = (0..down).flat_map(|row| (0..across).map(move |column| [column, row]));
             units.extend(blocks.map(|at| Unit { component, at, dc, ac }));
         }
-        self.planes.prepare(geometry);
         let (planes, samples) = self.planes.parts();
-        let plan = Plan { geometry, units: &units, restart_interval, data: &self.data, start };
+        let plan = Plan { geometry, units: &units, restart_interval, data: &self.data, start, row };
         let mut output = Output { inverse: self.kernels.inverse, quantization: &self.quantization, planes, samples };
         self.rooms.clear();
-        Walk::new(&plan, index).run(&mut self.rooms, &mut output)
+        let mut walk = Walk::new(&plan, index);
+        walk.run(&mut self.rooms, &mut output)?;
+        Ok(walk.leave())
     }
 }
 
-/// What a walk is given beside the decoder's own.
-#[derive(Debug, Clone, Copy)]
-struct WalkOf<'a> {
+/// What is to be walked.
+#[derive(Debug)]
+struct WalkOf<'a, 'i> {
     geometry: &'a Geometry,
-    /// Of each component's tables.
-    places: &'a [[usize; 2]],
+    /// The MCU at which the loaded data start, and the entry of it.
     start: (u32, Entry),
-    restart_interval: u32,
+    /// The first row of MCUs to read.
+    row: u32,
+    index: Option<&'i mut Index>,
+}
+
+/// Refuses regions that leave the tile or do not fit their targets; returns the smallest that holds all.
+fn check(header: &Header<'_>, targets: &[(Region, Target<'_>)]) -> Result<Option<Region>, Error> {
+    for (region, target) in targets {
+        region.check(header.width(), header.height())?;
+        target.check(*region)?;
+    }
+    Ok(targets.iter().map(|(region, _)| *region).reduce(Region::union))
 }

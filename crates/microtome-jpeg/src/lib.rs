@@ -9,7 +9,7 @@
 //! 1×1, 2×1, 1×2 or 2×2 and the others 1×1, restart intervals, tables in a stream of their own. All else is
 //! [`Error::Unsupported`], so that the caller can turn to another decoder.
 //!
-//! The crate does no IO, starts no thread and keeps no state beyond [`Decoder`] and [`Index`]. Tiles are hostile input: every
+//! The crate does no IO, starts no thread and keeps no state beyond [`Decoder`], [`Index`] and [`Rest`]. Tiles are hostile input: every
 //! count is checked, every loop is bounded by the tile's bytes or the region, and no byte of a tile can panic.
 
 mod bits;
@@ -24,6 +24,7 @@ mod kernels;
 mod paint;
 mod planes;
 mod region;
+mod rest;
 mod scan;
 mod transform;
 mod unstuff;
@@ -34,3 +35,4 @@ pub use header::Header;
 pub use index::Index;
 pub use kernels::Kernels;
 pub use region::{ColorTransform, PixelFormat, Region, Target};
+pub use rest::Rest;

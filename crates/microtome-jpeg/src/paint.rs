@@ -1,5 +1,7 @@
 //! Planes to pixels: upsamples each row of the region and converts it straight into the target.
 
+use std::ops::Range;
+
 use crate::{
     geometry::Geometry,
     kernels::{Kernels, STEP},
@@ -13,13 +15,12 @@ pub(crate) struct Lines {
     lines: [Vec<u8>; 2],
 }
 
-/// A region to paint.
+/// What regions are painted with.
 #[derive(Debug)]
 pub(crate) struct Painting<'a> {
     pub(crate) kernels: &'a Kernels,
     pub(crate) geometry: &'a Geometry,
     pub(crate) planes: &'a Planes,
-    pub(crate) region: Region,
     pub(crate) transform: ColorTransform,
 }
 
@@ -64,26 +65,44 @@ impl Upsampling {
 }
 
 impl Painting<'_> {
-    /// Paints the whole region. The target must fit it.
-    pub(crate) fn paint(&self, target: &mut Target<'_>, lines: &mut Lines) {
-        let Region { x, y, width, height } = self.region;
+    /// Paints the regions into their targets, which must fit them. Regions that share rows share the upsampling of these.
+    pub(crate) fn paint(&self, targets: &mut [(Region, Target<'_>)], lines: &mut Lines) {
+        let mut edges: Vec<u32> = targets.iter().flat_map(|(region, _)| [region.y, region.y + region.height]).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        for band in edges.windows(2) {
+            let rows = band[0]..band[1];
+            let within =
+                |(region, _): &&mut (Region, _)| region.y <= rows.start && rows.end <= region.y + region.height;
+            let mut targets: Vec<_> = targets.iter_mut().filter(within).collect();
+            if let Some(all) = targets.iter().map(|(region, _)| *region).reduce(Region::union) {
+                self.paint_rows(rows.clone(), all, &mut targets, lines);
+            }
+        }
+    }
+
+    /// Paints rows that all targets have, whose regions lie in `all`.
+    fn paint_rows(&self, rows: Range<u32>, all: Region, targets: &mut [&mut (Region, Target<'_>)], lines: &mut Lines) {
         let grey = self.geometry.components.len() == 1;
         let transform = if grey { ColorTransform::None } else { self.transform };
-        let convert = self.kernels.convert(transform, target.format);
-        let length = width as usize * target.format.bytes();
         for line in &mut lines.lines {
-            line.resize(2 * (width as usize / 2 + 2).next_multiple_of(STEP) + 2 * STEP, 0);
+            line.resize(2 * (all.width as usize / 2 + 2).next_multiple_of(STEP) + 2 * STEP, 0);
         }
-        let upsamplings = [1, 2].map(|at| Upsampling::new(self.geometry, if grey { 0 } else { at }, self.region));
-        for (row, out) in (y..y + height).zip(target.pixels.chunks_mut(target.stride.max(length))) {
-            let first = &self.planes.row(0, x, i64::from(row))[1..];
+        let upsamplings = [1, 2].map(|at| Upsampling::new(self.geometry, if grey { 0 } else { at }, all));
+        for row in rows {
+            let first = &self.planes.row(0, all.x, i64::from(row))[1..];
             let [second, third] = &mut lines.lines;
-            let rows = if grey {
+            let samples = if grey {
                 [first; 3]
             } else {
                 [first, self.samples(&upsamplings[0], row, second), self.samples(&upsamplings[1], row, third)]
             };
-            convert(rows, &mut out[..length]);
+            for (region, target) in &mut *targets {
+                let start = (row - region.y) as usize * target.stride;
+                let out = &mut target.pixels[start..][..region.width as usize * target.format.bytes()];
+                let left = (region.x - all.x) as usize;
+                self.kernels.convert(transform, target.format)(samples.map(|samples| &samples[left..]), out);
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! One buffer holds all planes. Around each there is room for one more column on the left and a vector's worth on the right,
 //! so that upsampling needs no case for the tile's edges: [`Planes::extend_edges`] repeats the outermost samples there.
 
+use std::ops::Range;
+
 use crate::geometry::{Geometry, Needs};
 
 /// Columns of room: on the left for alignment, on the right for a vector that reads too far.
@@ -40,6 +42,11 @@ impl Plane {
     #[cfg(test)]
     pub(crate) fn of_stride(stride: usize) -> Self {
         Self { stride, ..Self::default() }
+    }
+
+    /// Where a row's samples start.
+    fn row_start(&self, row: u32) -> usize {
+        self.start + (row - self.first[1]) as usize * self.stride
     }
 
     fn bytes(&self) -> usize {
@@ -85,6 +92,21 @@ impl Planes {
                     self.samples[start + last + 1] = self.samples[start + last];
                 }
             }
+        }
+    }
+
+    /// Rows of a component's samples, each from the first column that the plane holds.
+    pub(crate) fn rows(&self, component: usize, rows: Range<u32>) -> impl Iterator<Item = &[u8]> {
+        let plane = self.planes[component];
+        rows.map(move |row| &self.samples[plane.row_start(row)..][..plane.size[0] as usize])
+    }
+
+    /// Sets a row of a component's samples, of which all from the tile's first column on are given, if the plane holds it.
+    pub(crate) fn put(&mut self, component: usize, row: u32, line: &[u8]) {
+        let plane = self.planes[component];
+        if row >= plane.first[1] && row < plane.first[1] + plane.size[1] {
+            let (left, width) = (plane.first[0] as usize, plane.size[0] as usize);
+            self.samples[plane.row_start(row)..][..width].copy_from_slice(&line[left..left + width]);
         }
     }
 

@@ -32,8 +32,10 @@ pub(crate) struct Plan<'a, const ENTRIES: usize, const SKIPS: usize> {
     /// MCUs between restart markers; 0: there are none.
     pub(crate) restart_interval: u32,
     pub(crate) data: &'a Unstuffed,
-    /// Where the data start: the MCU, and the index's entry of it.
+    /// Where the data start: the MCU, and the entry of it.
     pub(crate) start: (u32, Entry),
+    /// The first row of MCUs to read: those above were read before.
+    pub(crate) row: u32,
 }
 
 /// A walk at the start of an MCU.
@@ -80,7 +82,7 @@ impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKI
     pub(crate) fn run(&mut self, rooms: &mut Rooms, output: &mut Output<'_>) -> Result<(), Error> {
         let [columns, rows] = self.plan.geometry.mcus;
         let mut units = Vec::with_capacity(self.plan.units.len());
-        for row in rows.first..=rows.last {
+        for row in rows.first.max(self.plan.row)..=rows.last {
             let start = row * self.plan.geometry.mcus_across;
             self.reach(start + columns.first)?;
             units.clear();
@@ -182,18 +184,31 @@ impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKI
 
     /// Makes the entry of this MCU, unless it does not fit one.
     fn note(&mut self) {
+        let entry = self.entry();
+        if let (Some(entry), Some(index)) = (entry, &mut self.index) {
+            index.push(entry);
+        }
+        self.find_noted();
+    }
+
+    /// Where this MCU starts; nothing if the numbers do not fit an entry.
+    fn entry(&mut self) -> Option<Entry> {
         let (start, position) = (self.plan.start.1, self.bits.position());
         let before = |count: &u32| *count as usize <= position / 8;
         let left_out = self.plan.data.left_out();
         self.left_out += left_out[self.left_out..].iter().take_while(|count| before(count)).count();
-        let bit = u32::try_from(start.bit as usize / 8 * 8 + position);
-        let left_out = u16::try_from(usize::from(start.left_out) + self.left_out);
+        let bit = u32::try_from(start.bit as usize / 8 * 8 + position).ok()?;
+        let left_out = u16::try_from(usize::from(start.left_out) + self.left_out).ok()?;
         let previous = self.previous.map(|value| value as i16);
-        let whole = previous.map(i32::from) == self.previous;
-        if let (Ok(bit), Ok(left_out), true, Some(index)) = (bit, left_out, whole, &mut self.index) {
-            index.push(Entry { bit, left_out, previous });
+        (previous.map(i32::from) == self.previous).then_some(Entry { bit, left_out, previous })
+    }
+
+    /// Where the MCU behind the region starts, if it can be gone on from there.
+    pub(crate) fn leave(&mut self) -> Option<Entry> {
+        if self.mcu == self.restart.0 {
+            self.pass_restart().ok()?;
         }
-        self.find_noted();
+        self.entry()
     }
 
     /// Finds the MCU of which the index wants an entry: one ahead, or none.

@@ -9,7 +9,7 @@ use common::{
     encode::{Shape, TOLERANCE, encode},
     packed, whole,
 };
-use microtome_jpeg::{ColorTransform, Decoder, Header, Index, Kernels, PixelFormat, Region, Request, Target};
+use microtome_jpeg::{ColorTransform, Decoder, Header, Index, Kernels, PixelFormat, Region, Request, Rest, Target};
 use proptest::{collection::vec, prelude::*};
 use zune_jpeg::{
     JpegDecoder,
@@ -72,6 +72,40 @@ proptest! {
                 prop_assert!(decode(&mut decoder, &header, region, None).unwrap() == expected);
                 prop_assert!(decode(&mut decoder, &header, region, Some(&mut index)).unwrap() == expected, "first {region:?}");
                 prop_assert!(decode(&mut decoder, &header, region, Some(&mut index)).unwrap() == expected, "again {region:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_decoded_one_after_the_other_are_those_of_the_whole(
+        shape in shapes(),
+        seed in vec(any::<u8>(), 3000),
+        parts in vec((any::<(u16, u16)>(), any::<u16>(), 0_u32..2), 1..8),
+    ) {
+        let tile = encode(shape, &mut seed.iter().copied().cycle());
+        let header = Header::parse(&tile, &[]).unwrap();
+        let all = decode(&mut Decoder::new(Kernels::portable(), 0), &header, whole(&header), None).unwrap();
+        for kernels in Kernels::all() {
+            let (mut decoder, mut rest, mut bottom) = (Decoder::new(kernels, 1 << 20), None::<Rest>, 0);
+            for (columns, rows, gap) in &parts {
+                let y = bottom + gap;
+                if y >= shape.height {
+                    break;
+                }
+                let ((x, width), height) = (part(*columns, shape.width), part((0, *rows), shape.height - y).1);
+                // Another decode between the two must not show.
+                decode(&mut decoder, &header, whole(&header), None).unwrap();
+                let region = Region { x, y, width, height };
+                let mut pixels = vec![0; width as usize * 3 * height as usize];
+                let mut targets = [(region, packed(&mut pixels, region))];
+                let left = decoder.decode_rows(&header, ColorTransform::YCbCr, &mut targets, rest.as_ref()).unwrap();
+                prop_assert!(pixels == crop(&all, shape.width, region), "{region:?} after {rest:?}");
+                bottom = y + height;
+                prop_assert!(left.is_some() || (header.mcus().1 - 1) * 8 < bottom + 10, "nothing is left at {bottom}");
+                if left.is_none() {
+                    break;
+                }
+                rest = left;
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Patches a second of one thread, from a slide on disk: `throughput SLIDE PATCHES`. Run by `make bench` beside the peers.
 //!
 //! Prints one JSON object a line: reader, pattern, patches_per_second, patches, tiles_decoded, tiles_unique. Coordinates are those of `tests/bench/peers.py`.
-//! "one by one" asks for each patch alone, as the peers do; "batches" for 64 at once, as the feed does; "codec" decodes the
-//! tiles of the aligned pattern and nothing else, the most that any reader with this codec can reach. The rows take turns, and each
-//! counts by its median of several rounds.
+//! "one by one" asks for each patch alone, as the peers do; "batches" for as many at once as a lease of the feed has; "codec"
+//! decodes the tiles of the aligned pattern and nothing else, the most that any reader with this codec can reach. A grid is of the
+//! whole slide, so that each tile of it counts once. The rows take turns, and each counts by its median of several rounds. Memory
+//! comes from the allocator of `microtome`.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -15,9 +16,13 @@ use microtome_slide::{
 };
 
 const SIZE: u32 = 256;
-/// As many patches as a lease of the feed holds.
-const BATCH: usize = 64;
+/// As many patches as a lease of the feed holds: 4 MiB of a grid, 8 of random places.
+const GRID_BATCH: usize = 21;
+const RANDOM_BATCH: usize = 8;
 const ROUNDS: usize = 7;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -35,7 +40,8 @@ async fn measure(path: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let size = (slide.info().width, slide.info().height);
     let mut rows = vec![Row::codec(&slide, coordinates("aligned", count, size)).await?];
     for pattern in ["aligned", "random", "grid"] {
-        for (reader, batch) in [("Microtome, one by one", 1), ("Microtome, batches", BATCH)] {
+        let lease = if pattern == "grid" { GRID_BATCH } else { RANDOM_BATCH };
+        for (reader, batch) in [("Microtome, one by one", 1), ("Microtome, batches", lease)] {
             // A scan keeps two rows of tiles, and a little more for the batch under way.
             let tiles = TileCache::new(u64::from(size.0) * u64::from(SIZE) * 3 * 22 / 10);
             let stores = Stores::from_env();
@@ -153,11 +159,13 @@ fn coordinates(pattern: &str, count: usize, (width, height): (u32, u32)) -> Vec<
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as u32 % bound
     };
-    let columns = width / SIZE;
+    let (columns, rows) = (width / SIZE, height / SIZE);
+    let count = if pattern == "grid" { (columns - 1) * (rows - 1) } else { count as u32 };
+    let columns = columns - 1;
     let place = |number: u32| match pattern {
         "grid" => (number % columns * SIZE + 100, number / columns * SIZE + 100),
         "aligned" => (next(width - SIZE) / SIZE * SIZE, next(height - SIZE) / SIZE * SIZE),
         _ => (next(width - SIZE), next(height - SIZE)),
     };
-    (0..count as u32).map(place).map(|(x, y)| (i64::from(x), i64::from(y))).collect()
+    (0..count).map(place).map(|(x, y)| (i64::from(x), i64::from(y))).collect()
 }

@@ -124,7 +124,7 @@ impl Slide {
         let mut decoded = Held::new();
         let wanted = plan.wanted_but(|tile, region| {
             let found = self.tiles().and_then(|tiles| tiles.get(tile, region));
-            found.map(|pixels| decoded.insert(tile, pixels)).is_some()
+            found.map(|kept| decoded.insert(tile, kept)).is_some()
         });
         let (tiles, usage) = self.inner.blob.get_tiles(&wanted, plan.gap_bytes()).await?;
         Ok(Fetched::new(wanted.into_iter().zip(tiles).collect(), decoded, usage))

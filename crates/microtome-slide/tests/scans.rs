@@ -4,10 +4,11 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use microtome_slide::{
-    GAP_RANDOM_BYTES, GAP_SCAN_BYTES, Limits, PatchRequest, RangeCache, Scale, Slide, Stores, TileCache,
+    Background, GAP_RANDOM_BYTES, GAP_SCAN_BYTES, Limits, PatchRequest, RangeCache, Scale, Slide, SlideUrl, Stores,
+    TileCache,
 };
 use object_store::{ObjectStore, ObjectStoreExt};
 use support::{
@@ -61,6 +62,39 @@ async fn a_grid_decodes_and_fetches_each_tile_once() {
         }
         assert_eq!(decoded, TILES, "stride {stride}, batches of {batch}");
         assert!(fetched * 10 <= TILES * TILE_BYTES * 11, "stride {stride}, batches of {batch}: {fetched} bytes");
+    }
+}
+
+/// JPEG tiles of 240 pixels: what is kept of them is where to go on, and it is gone on to once, twice or four times a tile.
+#[tokio::test]
+async fn a_grid_on_jpeg_tiles_decodes_each_once_and_keeps_less_than_pixels() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/CMU-1-Small-Region.svs");
+    let url = SlideUrl::parse(path).unwrap();
+    let plain = Slide::open(&Stores::from_env(), &url, &Limits::default()).await.unwrap();
+    let (width, height) = (i64::from(plain.info().width), i64::from(plain.info().height));
+    let along = |edge: i64, stride: i64| (0..=edge / stride).map(move |step| step * stride + 31);
+    for (size, stride, background) in
+        [(240, 240, Background::White), (60, 60, Background::Transparent), (300, 300, Background::White)]
+    {
+        let cache = TileCache::new(64 << 20);
+        let stores = Stores::from_env().caching_tiles(cache.clone());
+        let slide = Slide::open(&stores, &url, &Limits::default()).await.unwrap();
+        let (mut decoded, mut tiles) = (0, HashSet::new());
+        for y in along(height, stride) {
+            let origins: Vec<_> = along(width, stride).map(|x| (x, y)).collect();
+            let wanted =
+                PatchRequest { scale: Scale::Level(0), width: size, height: size, origins, gap_bytes: GAP_SCAN_BYTES };
+            let plan = slide.plan_on(&wanted, background).unwrap();
+            tiles.extend(plan.tiles().map(|tile| tile.number));
+            let found = slide.fetch(&plan).await.unwrap().decode(&plan);
+            let plan = plain.plan_on(&PatchRequest { gap_bytes: 0, ..wanted }, background).unwrap();
+            let expected = plain.fetch(&plan).await.unwrap().decode(&plan);
+            assert!(found.pixels == expected.pixels && found.errors.is_empty(), "{size} at {y}");
+            decoded += found.tiles_decoded;
+        }
+        assert_eq!(decoded, tiles.len() as u64, "{size}");
+        let pixels = decoded * 240 * 240 * background.pixel_bytes() as u64;
+        assert!(cache.bytes() * 4 < pixels, "{size}: {} bytes instead of {pixels}", cache.bytes());
     }
 }
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use microtome_jpeg::{ColorTransform, Decoder, Error, Header, Index, Kernels, PixelFormat, Region, Request, Target};
+use microtome_jpeg::{ColorTransform, Decoder, Error, Header, Index, Kernels, PixelFormat, Region, Request, Rest, Target};
 
 /// A tile this large takes a moment, and shows nothing that smaller ones do not.
 const MOST_PIXELS: u32 = 1 << 18;
@@ -18,16 +18,27 @@ struct Wanted {
 
 /// Decodes into a buffer with a guard around each row; the rows without it.
 fn decode(kernels: Kernels, header: &Header<'_>, wanted: &Wanted, index: Option<&mut Index>) -> Result<Vec<u8>, Error> {
-    let Wanted { region, transform, format } = *wanted;
+    let Wanted { region, transform, .. } = *wanted;
+    guarded(wanted, |target| Decoder::new(kernels, 0).decode_region(header, Request { region, transform }, target, index))
+        .map(|(pixels, ())| pixels)
+}
+
+/// As `decode`, below what `above` was left of; with what is left then.
+fn go_on(header: &Header<'_>, wanted: &Wanted, above: Option<&Rest>) -> Result<(Vec<u8>, Option<Rest>), Error> {
+    let Wanted { region, transform, .. } = *wanted;
+    guarded(wanted, |target| Decoder::default().decode_rows(header, transform, &mut [(region, target)], above))
+}
+
+fn guarded<T>(wanted: &Wanted, decode: impl FnOnce(Target<'_>) -> Result<T, Error>) -> Result<(Vec<u8>, T), Error> {
+    let Wanted { region, format, .. } = *wanted;
     let row = region.width as usize * format.bytes();
     let stride = row + 5;
     let mut pixels = vec![GUARD; stride * region.height as usize];
-    let target = Target { pixels: &mut pixels, stride, format };
-    let outcome = Decoder::new(kernels, 0).decode_region(header, Request { region, transform }, target, index);
+    let outcome = decode(Target { pixels: &mut pixels, stride, format });
     for line in pixels.chunks_exact(stride) {
         assert!(line[row..].iter().all(|byte| *byte == GUARD));
     }
-    outcome.map(|()| pixels.chunks_exact(stride).flat_map(|line| &line[..row]).copied().collect())
+    outcome.map(|found| (pixels.chunks_exact(stride).flat_map(|line| &line[..row]).copied().collect(), found))
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -55,6 +66,10 @@ fuzz_target!(|input: &[u8]| {
     }
     let all = decode(Kernels::best(), &header, &whole, Some(&mut index));
     let again = decode(Kernels::best(), &header, &wanted, Some(&mut index));
+    let upper = go_on(&header, &wanted, None);
+    let bottom = y + part_height;
+    let below = Wanted { region: Region { x: 0, y: bottom, width, height: height - bottom }, transform, format };
+    let lower = upper.as_ref().ok().and_then(|(_, rest)| rest.as_ref()).map(|rest| go_on(&header, &below, Some(rest)));
     if let (Ok(pixels), Ok(all)) = (&outcomes[0], &all) {
         let (bytes, row) = (format.bytes(), width as usize * format.bytes());
         let rows = all.chunks_exact(row).skip(y as usize).take(part_height as usize);
@@ -62,6 +77,10 @@ fuzz_target!(|input: &[u8]| {
             rows.flat_map(|row| &row[x as usize * bytes..(x + part_width) as usize * bytes]).copied().collect();
         assert_eq!(*pixels, crop);
         assert_eq!(again.as_ref(), Ok(&crop));
+        assert_eq!(upper.as_ref().map(|(pixels, _)| pixels), Ok(&crop));
+        if let Some(lower) = lower {
+            assert_eq!(lower.map(|(pixels, _)| pixels), Ok(all[bottom as usize * row..].to_vec()));
+        }
     }
     assert!(index.bytes() <= usize::from(choice[7]) * 12);
 });

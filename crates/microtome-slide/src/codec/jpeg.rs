@@ -9,13 +9,15 @@
 
 use std::cell::RefCell;
 
-use microtome_jpeg::{ColorTransform, Error};
+use microtome_jpeg::{ColorTransform, Error, Header};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{CodecError, Color, EncodedTile, PixelFormat, Region, Scratch, Target, TileCodec, TileLayout};
+use super::{
+    CodecError, Color, EncodedTile, PixelFormat, Region, Rows, Scratch, Target, TileCodec, TileLayout, TileRest,
+};
 
 /// Start and end of a JPEG stream.
 const SOI: [u8; 2] = [0xff, 0xd8];
@@ -43,15 +45,42 @@ impl TileCodec for Jpeg {
         targets: &mut [Target<'_>],
         scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
-        match decode_regions(tile, targets) {
+        let regions = with_decoder(tile, targets, |decoder, header, transform, targets| {
+            decoder.decode_regions(header, transform, targets, None)
+        });
+        match regions {
             Err(CodecError::Unsupported { .. }) => decode_whole(tile, targets, scratch),
             outcome => outcome,
         }
     }
+
+    fn decode_rows(
+        &self,
+        tile: EncodedTile<'_>,
+        targets: &mut [Target<'_>],
+        above: Option<&TileRest>,
+    ) -> Result<Rows, CodecError> {
+        let rows = with_decoder(tile, targets, |decoder, header, transform, targets| {
+            decoder.decode_rows(header, transform, targets, above)
+        });
+        match rows {
+            Err(CodecError::Unsupported { .. }) => Ok(Rows::Unread),
+            outcome => outcome.map(Rows::Read),
+        }
+    }
 }
 
-/// Decodes the wanted regions alone, if the tile is of a kind that can be.
-fn decode_regions(tile: EncodedTile<'_>, targets: &mut [Target<'_>]) -> Result<(), CodecError> {
+/// Has the thread's decoder do something, if the tile is of a kind of which it decodes regions.
+fn with_decoder<T>(
+    tile: EncodedTile<'_>,
+    targets: &mut [Target<'_>],
+    run: impl FnOnce(
+        &mut microtome_jpeg::Decoder,
+        &Header<'_>,
+        ColorTransform,
+        &mut [(microtome_jpeg::Region, microtome_jpeg::Target<'_>)],
+    ) -> Result<T, Error>,
+) -> Result<T, CodecError> {
     thread_local! {
         static DECODER: RefCell<microtome_jpeg::Decoder> = RefCell::default();
     }
@@ -61,10 +90,10 @@ fn decode_regions(tile: EncodedTile<'_>, targets: &mut [Target<'_>]) -> Result<(
         other => return Err(CodecError::Unsupported { what: format!("regions of {other:?}") }),
     };
     let tables = if tile.bytes.starts_with(&SOI) && tile.tables.starts_with(&SOI) { tile.tables } else { &[] };
-    let header = microtome_jpeg::Header::parse(tile.bytes, tables)?;
+    let header = Header::parse(tile.bytes, tables)?;
     check_frame(header.components(), (header.width(), header.height()), tile.layout)?;
     let mut targets: Vec<_> = targets.iter_mut().map(of_codec).collect();
-    Ok(DECODER.with_borrow_mut(|decoder| decoder.decode_regions(&header, transform, &mut targets, None))?)
+    Ok(DECODER.with_borrow_mut(|decoder| run(decoder, &header, transform, &mut targets))?)
 }
 
 impl From<Error> for CodecError {

@@ -109,6 +109,29 @@ pub(crate) trait TileCodec: fmt::Debug + Send + Sync {
         targets: &mut [Target<'_>],
         scratch: &mut Scratch,
     ) -> Result<(), CodecError>;
+
+    /// As [`TileCodec::decode`], of a tile whose rows below the targets will be wanted later; goes on from what such a call
+    /// has left `above`. Most schemes cannot stop inside a tile.
+    fn decode_rows(
+        &self,
+        _tile: EncodedTile<'_>,
+        _targets: &mut [Target<'_>],
+        _above: Option<&TileRest>,
+    ) -> Result<Rows, CodecError> {
+        Ok(Rows::Unread)
+    }
+}
+
+/// What a codec keeps of a tile of which the upper rows are decoded.
+pub(crate) type TileRest = microtome_jpeg::Rest;
+
+/// What came of decoding a tile's upper rows.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// Nothing: this tile is decoded as a whole.
+    Unread,
+    /// The targets are written; what it takes to go on, unless it cannot be gone on.
+    Read(Option<TileRest>),
 }
 
 /// A row of the table.

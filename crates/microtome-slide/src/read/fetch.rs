@@ -9,11 +9,11 @@ use super::{
     laid::{PlannedTile, TileBytes},
     plan::ReadPlan,
     request::Patches,
-    tile_cache::{Held, Pixels, TileName},
+    tile_cache::{Held, Kept, TileName},
 };
 use crate::{Fault, Usage};
 
-/// Fetched: the bytes of a plan's tiles, still compressed, and the pixels of those that a [`crate::TileCache`] held.
+/// Fetched: the bytes of a plan's tiles, still compressed, and what a [`crate::TileCache`] held of the others.
 #[derive(Debug, Clone)]
 pub struct Fetched {
     tiles: HashMap<Range<u64>, Bytes>,
@@ -50,8 +50,8 @@ impl Fetched {
         decode::decode(plan, self, pixels)
     }
 
-    /// The pixels of a tile that was decoded before.
-    pub(super) fn decoded(&self, tile: TileName) -> Option<&Pixels> {
+    /// What was kept of a tile that was decoded before.
+    pub(super) fn decoded(&self, tile: TileName) -> Option<&Kept> {
         self.decoded.get(&tile).map(Arc::as_ref)
     }
 

@@ -12,11 +12,11 @@ use std::{
 use super::{
     fetch::Fetched,
     laid::{Laid, Placement, PlannedTile},
-    tile_cache::{Pixels, SlideTiles},
+    tile_cache::{Kept, SlideTiles},
 };
 use crate::{
     Fault,
-    codec::{EncodedTile, Region, Scratch, Target},
+    codec::{CodecError, EncodedTile, Region, Rows, Scratch, Target, TileCodec, TileRest},
     formats::Level,
 };
 
@@ -64,9 +64,13 @@ impl<'a> Decoder<'a> {
     pub(super) fn place(&mut self, tile: &PlannedTile, pixels: &mut [u8]) -> Result<(), Fault> {
         let placements = self.laid.placements(tile);
         let Some(region) = self.laid.region(tile) else { return Ok(()) };
-        if let Some(held) = self.fetched.decoded(self.laid.name(tile)) {
-            self.scatter((&held.pixels, held.region), placements, pixels);
-            return Ok(());
+        match self.fetched.decoded(self.laid.name(tile)) {
+            Some(Kept::Pixels { region, pixels: held }) => {
+                self.scatter((held, *region), placements, pixels);
+                return Ok(());
+            }
+            Some(Kept::Rest { bytes, rest }) => return self.go_on(tile, (bytes, rest), pixels),
+            Some(Kept::Nothing) | None => {}
         }
         let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
         if let Some(kept) = self.kept(tile, region)
@@ -108,27 +112,64 @@ impl<'a> Decoder<'a> {
         pixels: &mut [u8],
     ) -> Result<bool, Fault> {
         let Some(cache) = self.cache else { return Ok(false) };
-        let stride = kept.width as usize * self.laid.format().bytes();
-        let size = stride * kept.height as usize;
-        let Some(cell) = cache.claim(self.laid.name(tile), size as u64) else { return Ok(false) };
-        let placements = self.laid.placements(tile);
+        let name = self.laid.name(tile);
+        let size = kept.width as usize * self.laid.format().bytes() * kept.height as usize;
+        let Some(cell) = cache.claim(name, size as u64) else { return Ok(false) };
         let mut placed = false;
         let held = cell.get_or_init(|| {
-            let mut buffer = cache.buffer(size);
             // Where all is kept, the pieces are copied out of it.
             placed = !kept.holds(region);
-            let pieces = if placed { placements } else { &[] };
+            if placed && let Some(rest) = self.decode_rows(tile, (bytes, None), pixels)? {
+                let bytes = bytes.into();
+                let kept = Arc::new(rest.map_or(Kept::Nothing, |rest| Kept::Rest { bytes, rest }));
+                cache.keep(name, Arc::clone(&kept));
+                return Ok(kept);
+            }
+            let pieces = if placed { self.laid.placements(tile) } else { &[] };
+            let mut buffer = cache.buffer(size);
             let mut targets = targets(self.laid, pieces, pixels);
+            let stride = size / kept.height as usize;
             targets.push(Target { region: kept, pixels: &mut buffer, stride, format: self.laid.format() });
             self.decode(tile, bytes, &mut targets)?;
-            Ok(Arc::new(Pixels { region: kept, pixels: buffer }))
+            Ok(Arc::new(Kept::Pixels { region: kept, pixels: buffer }))
         });
-        let held = held.as_ref().map_err(Fault::clone)?;
-        if !placed && held.region.holds(region) {
-            self.scatter((&held.pixels, held.region), placements, pixels);
-            placed = true;
+        match &**held.as_ref().map_err(Fault::clone)? {
+            _ if placed => {}
+            Kept::Pixels { region: held, pixels: source } if held.holds(region) => {
+                self.scatter((source, *held), self.laid.placements(tile), pixels);
+            }
+            _ => return Ok(false),
         }
-        Ok(placed)
+        Ok(true)
+    }
+
+    /// Decodes what patches need of the rest of a tile, and keeps what is left then.
+    fn go_on(
+        &mut self,
+        tile: &PlannedTile,
+        (bytes, rest): (&Arc<[u8]>, &TileRest),
+        pixels: &mut [u8],
+    ) -> Result<(), Fault> {
+        let left = self.decode_rows(tile, (bytes, Some(rest)), pixels)?;
+        if let (Some(Some(rest)), Some(cache)) = (left, self.cache) {
+            cache.keep(self.laid.name(tile), Arc::new(Kept::Rest { bytes: Arc::clone(bytes), rest }));
+        }
+        Ok(())
+    }
+
+    /// Decodes the pieces of a tile down to the lowest, and returns what is left, if anything is; nothing of that if the
+    /// codec decodes whole tiles.
+    fn decode_rows(
+        &mut self,
+        tile: &PlannedTile,
+        (bytes, above): (&[u8], Option<&TileRest>),
+        pixels: &mut [u8],
+    ) -> Result<Option<Option<TileRest>>, Fault> {
+        let mut targets = targets(self.laid, self.laid.placements(tile), pixels);
+        let rows = self.run(tile, bytes, |codec, encoded, _| codec.decode_rows(encoded, &mut targets, above))?;
+        let Rows::Read(rest) = rows else { return Ok(None) };
+        self.decoded += u64::from(above.is_none());
+        Ok(Some(rest))
     }
 
     /// Decodes the part of a tile that patches share, and copies it.
@@ -165,17 +206,27 @@ impl<'a> Decoder<'a> {
     }
 
     fn decode(&mut self, tile: &PlannedTile, bytes: &[u8], targets: &mut [Target<'_>]) -> Result<(), Fault> {
+        self.decoded += 1;
+        self.run(tile, bytes, |codec, encoded, scratch| codec.decode(encoded, targets, scratch))
+    }
+
+    /// Runs the level's codec on a tile; its faults say where the tile lies.
+    fn run<T>(
+        &mut self,
+        tile: &PlannedTile,
+        bytes: &[u8],
+        decode: impl FnOnce(&dyn TileCodec, EncodedTile<'_>, &mut Scratch) -> Result<T, CodecError>,
+    ) -> Result<T, Fault> {
         let level = self.laid.level();
         let Level { codec, tables, directory, .. } = level;
         let scans = self.laid.slide().limits().scans;
         let encoded = EncodedTile { bytes, tables, layout: level.layout_of(tile.number), scans };
         let scratch = &mut self.buffers.scratch;
-        self.decoded += 1;
         // Decoders are other people's code and their input is hostile: a panic in one is a fault of this tile. The scratch
         // and the targets may be half written; all are overwritten or discarded.
-        let outcome = catch_unwind(AssertUnwindSafe(|| codec.decode(encoded, targets, scratch)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| decode(*codec, encoded, scratch)));
         let fault = match outcome {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(decoded)) => return Ok(decoded),
             Ok(Err(error)) => Fault::from(error),
             Err(_) => Fault::malformed("decoder gave up on the tile"),
         };

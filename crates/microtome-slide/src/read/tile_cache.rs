@@ -1,18 +1,22 @@
 //! A cache of decoded tiles, so that a scan decodes each tile once although neighbouring patches, rows and leases share it.
 //!
-//! A tile takes about 20 times the bytes that it has in the blob, so only scans put tiles in: a tile of which a scan needs a
+//! Where the codec can stop inside a tile, what is kept of one whose upper rows are done is its bytes and where to go on: a
+//! quarter of the pixels' bytes, and no pixel is written twice. Else it is pixels.
+//!
+//! A decoded tile takes about 20 times the bytes that it has in the blob, so only scans put tiles in: a tile of which a scan needs a
 //! part is needed again within two rows of tiles, one of a random read hardly ever. Every read takes out what is there.
 //! Tiles count from the moment they are asked for. A tile that two threads want is decoded by one of them.
 
 use std::{
     collections::HashMap,
     fmt,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use crate::{
     Fault, SlideUrl,
-    codec::{PixelFormat, Region},
+    codec::{PixelFormat, Region, TileRest},
     lru::Lru,
 };
 
@@ -30,9 +34,22 @@ pub struct TileCache {
 /// One tile of one version of a blob, as RGB or RGBA.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct TileKey {
-    /// URL and ETag.
-    blob: Arc<(SlideUrl, String)>,
+    blob: Arc<Blob>,
     tile: TileName,
+}
+
+/// One version of a blob. Its hash is made once: it is asked for with every tile.
+#[derive(Debug, PartialEq, Eq)]
+struct Blob {
+    hash: u64,
+    url: SlideUrl,
+    etag: String,
+}
+
+impl Hash for Blob {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
 }
 
 /// A tile of a slide.
@@ -48,21 +65,44 @@ pub(crate) struct TileName {
 #[derive(Debug, Clone)]
 pub(crate) struct SlideTiles {
     cache: TileCache,
-    blob: Arc<(SlideUrl, String)>,
+    blob: Arc<Blob>,
 }
 
 /// Decoded tiles that a read has taken out of the cache, which may drop them meanwhile.
-pub(crate) type Held = HashMap<TileName, Arc<Pixels>>;
+pub(crate) type Held = HashMap<TileName, Arc<Kept>>;
 
-/// Decoded pixels of a region of a tile, rows without gaps.
+/// What is kept of a tile.
 #[derive(Debug)]
-pub(crate) struct Pixels {
-    pub(super) region: Region,
-    pub(super) pixels: Vec<u8>,
+pub(crate) enum Kept {
+    /// Decoded pixels of a region, rows without gaps.
+    Pixels { region: Region, pixels: Vec<u8> },
+    /// The tile's bytes, and what it takes to decode the rows that were not yet.
+    Rest { bytes: Arc<[u8]>, rest: TileRest },
+    /// Nothing: the rows that were not decoded cannot be gone on to.
+    Nothing,
+}
+
+impl Kept {
+    /// Whether a region can be had of it.
+    fn holds(&self, wanted: Region) -> bool {
+        match self {
+            Self::Pixels { region, .. } => region.holds(wanted),
+            Self::Rest { rest, .. } => rest.y() <= wanted.y,
+            Self::Nothing => false,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Pixels { pixels, .. } => pixels.len(),
+            Self::Rest { bytes, rest } => bytes.len() + rest.bytes(),
+            Self::Nothing => 0,
+        }
+    }
 }
 
 /// A tile that is decoded, or is being decoded, or is to be by the first who needs it.
-pub(super) type Cell = Arc<OnceLock<Result<Arc<Pixels>, Fault>>>;
+pub(super) type Cell = Arc<OnceLock<Result<Arc<Kept>, Fault>>>;
 
 impl TileCache {
     /// A cache of at most so many bytes of pixels.
@@ -75,13 +115,13 @@ impl TileCache {
         self.lock().bytes()
     }
 
-    /// The pixels of a region of a tile, and perhaps more of it, if they are there.
-    fn get(&self, key: &TileKey, region: Region) -> Option<Arc<Pixels>> {
+    /// What a region of a tile can be had of, if it is there.
+    fn get(&self, key: &TileKey, region: Region) -> Option<Arc<Kept>> {
         let cell = self.lock().get(key)?;
-        cell.get()?.clone().ok().filter(|found| found.region.holds(region))
+        cell.get()?.clone().ok().filter(|found| found.holds(region))
     }
 
-    /// Where the pixels of a tile are or will be; others find it from now on. `None` if they are more than may be held.
+    /// Where what is kept of a tile is or will be; others find it from now on. `None` if it is more than may be held.
     fn claim(&self, key: TileKey, bytes: u64) -> Option<Cell> {
         if bytes > self.limit_bytes {
             return None;
@@ -94,11 +134,17 @@ impl TileCache {
         let dropped = tiles.insert(key, cell.clone(), bytes);
         drop(tiles);
         // Only if nobody reads it any more.
-        let pixels = dropped.and_then(Arc::into_inner).and_then(OnceLock::into_inner).and_then(Result::ok);
-        if let Some(pixels) = pixels.and_then(Arc::into_inner) {
-            *self.lock_spare() = pixels.pixels;
+        let kept = dropped.and_then(Arc::into_inner).and_then(OnceLock::into_inner).and_then(Result::ok);
+        if let Some(Kept::Pixels { pixels, .. }) = kept.and_then(Arc::into_inner) {
+            *self.lock_spare() = pixels;
         }
         Some(cell)
+    }
+
+    /// Keeps something of a tile instead of what there was or was to be.
+    fn keep(&self, key: TileKey, kept: Arc<Kept>) {
+        let bytes = kept.bytes() as u64;
+        self.lock().insert(key, Arc::new(OnceLock::from(Ok(kept))), bytes);
     }
 
     /// Room for so many bytes, of whatever they held before.
@@ -119,10 +165,12 @@ impl TileCache {
 
 impl SlideTiles {
     pub(crate) fn new(cache: TileCache, url: &SlideUrl, etag: &str) -> Self {
-        Self { cache, blob: Arc::new((url.clone(), etag.to_owned())) }
+        let mut hasher = DefaultHasher::new();
+        (url, etag).hash(&mut hasher);
+        Self { cache, blob: Arc::new(Blob { hash: hasher.finish(), url: url.clone(), etag: etag.to_owned() }) }
     }
 
-    pub(crate) fn get(&self, tile: TileName, region: Region) -> Option<Arc<Pixels>> {
+    pub(crate) fn get(&self, tile: TileName, region: Region) -> Option<Arc<Kept>> {
         self.cache.get(&TileKey { blob: self.blob.clone(), tile }, region)
     }
 
@@ -132,6 +180,10 @@ impl SlideTiles {
 
     pub(super) fn claim(&self, tile: TileName, bytes: u64) -> Option<Cell> {
         self.cache.claim(TileKey { blob: self.blob.clone(), tile }, bytes)
+    }
+
+    pub(super) fn keep(&self, tile: TileName, kept: Arc<Kept>) {
+        self.cache.keep(TileKey { blob: self.blob.clone(), tile }, kept);
     }
 }
 

@@ -158,24 +158,30 @@ pub(super) fn down([near, far]: [&[u8]; 2], bias: u8, out: &mut [u8]) {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn convert<const YCBCR: bool, const BYTES: usize>(rows: [&[u8]; 3], out: &mut [u8]) {
-    let [first, second, third] = rows.map(|row| row.as_chunks::<WIDE>().0);
-    let samples = first.iter().zip(second).zip(third);
-    for (out, ((first, second), third)) in out.chunks_mut(WIDE * BYTES).zip(samples) {
-        let samples = [load_32(first), load_32(second), load_32(third)];
-        let colors = if YCBCR { ycbcr_to_rgb(samples) } else { samples };
-        let pixels = if BYTES == 3 { rgb(colors) } else { rgba(colors) };
-        if out.len() == WIDE * BYTES {
-            for (out, pixels) in out.as_chunks_mut::<32>().0.iter_mut().zip(pixels) {
-                store_32(out, pixels);
-            }
-        } else {
-            let mut bytes = [[0; 32]; 4];
-            for (bytes, pixels) in bytes.iter_mut().zip(pixels) {
-                store_32(bytes, pixels);
-            }
-            out.copy_from_slice(&bytes.as_flattened()[..out.len()]);
-        }
+    let count = out.len() / BYTES;
+    let Some(last) = count.checked_sub(WIDE) else {
+        let pixels = converted::<YCBCR, BYTES>(rows, 0);
+        let mut bytes = [[0; 32]; 4];
+        bytes.iter_mut().zip(pixels).for_each(|(bytes, pixels)| store_32(bytes, pixels));
+        out.copy_from_slice(&bytes.as_flattened()[..out.len()]);
+        return;
+    };
+    for start in (0..count).step_by(WIDE) {
+        // The last step of a row that ends inside it makes some pixels before once more.
+        let at = start.min(last);
+        let pixels = converted::<YCBCR, BYTES>(rows, at);
+        let (out, _) = out[at * BYTES..][..WIDE * BYTES].as_chunks_mut::<32>();
+        out.iter_mut().zip(pixels).for_each(|(out, pixels)| store_32(out, pixels));
     }
+}
+
+/// The 32 pixels from one on.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn converted<const YCBCR: bool, const BYTES: usize>(rows: [&[u8]; 3], at: usize) -> [__m256i; 4] {
+    let samples = rows.map(|row| row[at..].first_chunk().map_or(_mm256_setzero_si256(), |row| load_32(row)));
+    let colors = if YCBCR { ycbcr_to_rgb(samples) } else { samples };
+    if BYTES == 3 { rgb(colors) } else { rgba(colors) }
 }
 
 /// (`factor` · `value` + 2^15) / 2^16, rounded down: the product's upper half of twice the value is one bit more than that.
