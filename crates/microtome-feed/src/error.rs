@@ -31,9 +31,6 @@ pub enum FeedError {
         /// The slide as asked for.
         url: String,
     },
-    /// Patches cannot be asked for of slides that are not known by name.
-    #[error("patches can be asked for only of a dataset whose slides are known")]
-    UnknownSlides,
     /// A slide cannot be read and the dataset says `onError: Fail`, or storage refuses everybody.
     #[error("{reason}")]
     Slide {
@@ -74,7 +71,7 @@ impl FeedError {
             Self::Budget(error) => error.category(),
             Self::Checkpoint(error) => error.category(),
             Self::Budgets { .. } => "Budget",
-            Self::UnknownSlides | Self::UnknownSlide { .. } => "UnknownSlide",
+            Self::UnknownSlide { .. } => "UnknownSlide",
             Self::Slide { category, .. } => category,
             Self::NoSlides { .. } => "NoSlides",
             Self::NoPatches { .. } => "NoPatches",

@@ -254,7 +254,7 @@ async fn a_heads_datasets_share_the_workers_and_not_their_streams() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_program_asks_for_comes_in_its_order() {
-    let (head, feed) = open(&job(|_| ()), Mode::Ask).await.unwrap();
+    let (head, mut feed) = open(&job(|_| ()), Mode::Ask).await.unwrap();
     let _engine = engine::embed(&head, &Stores::from_env(), 2).unwrap();
     let spec = |number: i32| PatchSpec {
         url: SLIDE.to_owned(),

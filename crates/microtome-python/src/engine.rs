@@ -9,12 +9,12 @@ use microtome_feed::{engine, handoff};
 use microtome_slide::Stores;
 use pyo3::prelude::*;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::error::{raise, said};
+use crate::error::raise;
 
 /// Serves one dataset of a job to this process, and to others on this machine.
 #[pyclass(module = "microtome._native")]
@@ -34,7 +34,7 @@ struct Settings {
     workers: usize,
     /// Bytes.
     memory: u64,
-    /// Whether patches are asked for at run time.
+    /// Whether patches are asked for and nothing else.
     asks: bool,
     /// Where the socket is to be.
     directory: PathBuf,
@@ -42,7 +42,7 @@ struct Settings {
 
 struct Running {
     runtime: Runtime,
-    head: Head,
+    _head: Head,
     _workers: engine::Engine,
     closing: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<handoff::HandedOff>>,
@@ -63,33 +63,11 @@ impl Engine {
         self.path.clone()
     }
 
-    /// What has happened so far, as JSON.
-    fn stats(&self) -> PyResult<String> {
-        let Some(running) = &self.running else { return Err(said("Closed", "the loader is closed")) };
-        let stats = running.head.stats();
-        let micros = |ledger: head::Ledger| {
-            let head::Ledger { storage, decode, queue, network, copy } = ledger;
-            let seconds = [storage, decode, queue, network, copy].map(|part| part.as_secs_f64());
-            json!({
-                "storage": seconds[0], "decode": seconds[1], "queue": seconds[2], "network": seconds[3], "copy": seconds[4],
-            })
-        };
-        let value = json!({
-            "patches": stats.patches, "batches": stats.batches, "slides": stats.slides,
-            "quarantined": stats.quarantined.iter().map(|slide| (slide.index, &slide.category, &slide.reason)).collect::<Vec<_>>(),
-            "bad_patches": stats.bad_patches, "workers": stats.workers, "requests": stats.requests,
-            "bytes_fetched": stats.bytes, "tiles_decoded": stats.tiles, "peak_bytes": stats.peak_bytes,
-            "first_batch_seconds": stats.first_batch.as_secs_f64(), "stall": micros(stats.waiting),
-            "leases": micros(stats.leases),
-        });
-        Ok(value.to_string())
-    }
-
     /// Ends head and workers. What was handed over stays as it is.
     fn close(&mut self, python: Python<'_>) {
-        let Some(Running { runtime, head, _workers, closing, serving }) = self.running.take() else { return };
+        let Some(Running { runtime, _head, _workers, closing, serving }) = self.running.take() else { return };
         python.detach(|| {
-            drop((closing, head, _workers));
+            drop((closing, _head, _workers));
             serving.abort();
             runtime.shutdown_background();
         });
@@ -108,19 +86,20 @@ fn run(settings: &Settings) -> PyResult<Running> {
         let origin =
             Origin::Known(Box::new(job.source(index, &stores).await.map_err(|error| raise("InvalidDataset", &error))?));
         let mode = if *asks { Mode::Ask } else { Mode::Stream { selection: None, resume: None } };
-        let order = Order { origin, mode };
-        let (head, feeds) = head::start(vec![order], *memory).map_err(|error| raise(error.category(), &error))?;
+        let mut orders = vec![Order { origin, mode }];
+        if !asks {
+            orders.extend(head::to_be_asked(&orders, *memory));
+        }
+        let (head, feeds) = head::start(orders, *memory).map_err(|error| raise(error.category(), &error))?;
         let workers = engine::embed(&head, &stores, *workers).map_err(|error| raise("Storage", &error))?;
         Ok::<_, PyErr>((head, feeds, workers))
     })?;
     let (closing, closed) = oneshot::channel();
-    let recipe = job.recipes[index].clone();
     let serving = {
         let _entered = runtime.enter();
         let handoff = Handoff::listen(directory).map_err(|error| raise("Storage", &error))?;
         let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
-        let feeds = feeds.into_iter().map(|feed| (recipe.clone(), feed)).collect();
         tokio::spawn(handoff.serve((feeds, output), closed))
     };
-    Ok(Running { runtime, head, _workers: workers, closing, serving })
+    Ok(Running { runtime, _head: head, _workers: workers, closing, serving })
 }

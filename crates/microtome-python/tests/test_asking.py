@@ -1,12 +1,14 @@
 """Patches that the program asks for while it runs."""
 
+import json
+import os
 import pathlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from conftest import SLIDE
+from conftest import PROGRAMS, SLIDE, TRAIN, write_job
 from microtome import PatchLoader, PatchSpec, Slide, errors
 
 MADE = random.Random(3)
@@ -55,11 +57,31 @@ def test_patches_are_read_beside_the_stream(job: pathlib.Path) -> None:
     assert found == expected
 
 
-def test_what_cannot_be_asked_for_is_said(job: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with PatchLoader("train", job=job) as loader, pytest.raises(errors.UnknownSlideError, match="none of the dataset's slides"):
-        loader.read([PatchSpec("other.svs", 0, 0)])
-    with PatchLoader("train", job=job) as loader, pytest.raises(errors.RequestError, match="is no PatchSpec"):
-        loader.read([("x", 1)])  # type: ignore[list-item]
-    monkeypatch.setenv("MICROTOME_FEED", "/nowhere")
-    with pytest.raises(errors.RequestError, match="cannot be asked for in a job yet"):
-        next(iter(PatchLoader("train", source=[some(1)])))
+def test_what_cannot_be_asked_for_is_said_and_the_next_can(job: pathlib.Path) -> None:
+    with PatchLoader("train", job=job, as_numpy=True) as loader:
+        with pytest.raises(errors.UnknownSlideError, match="none of the dataset's slides"):
+            loader.read([PatchSpec(str(SLIDE), 0, 0), PatchSpec("other.svs", 0, 0)])
+        with pytest.raises(errors.RequestError, match="is no PatchSpec"):
+            loader.read([("x", 1)])  # type: ignore[list-item]
+        assert loader.read([PatchSpec(str(SLIDE), 5, 6)])["x"].tolist() == [5]
+    with PatchLoader("train", job=job, memory=4_500_000) as loader, pytest.raises(errors.RequestError, match="do not fit the memory"):
+        loader.read(some(1))
+
+
+def test_a_path_may_be_written_as_in_the_job(tmp_path: pathlib.Path) -> None:
+    beside = os.path.relpath(SLIDE, tmp_path)
+    job = write_job(tmp_path / "job.yaml", {**TRAIN, "slides": {"list": [{"url": beside}]}})
+    with PatchLoader("train", job=job) as loader:
+        assert loader.read([PatchSpec(beside, 5, 6)])["x"].tolist() == [5]
+
+
+def test_in_a_job_the_same_is_asked_of_its_workers(job: pathlib.Path, under_a_head: Callable[..., str]) -> None:
+    found = json.loads(under_a_head(job, PROGRAMS / "asking.py", str(SLIDE)))
+    with PatchLoader("train", job=job, as_numpy=True) as loader:
+        batches = list(loader)
+    assert found["planned"] == [batch["index"].tolist() for batch in batches], "asking beside the stream leaves it as it is"
+    assert found["again"], "what is asked for is what the stream had"
+    assert found["source"] == [[place, 40] for place in range(7)]
+    assert found["unknown"] == "UnknownSlideError"
+    assert found["stats"]["batches"] == 3 and found["stats"]["workers"] == 2
+    assert found["stats"]["tiles_decoded"] > 0 and set(found["stats"]["stall"]) == {"storage", "decode", "queue", "network", "copy"}

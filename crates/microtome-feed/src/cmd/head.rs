@@ -85,7 +85,10 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     let place = |index: usize| stored.get(index).and_then(|store: &Store| store.place().0);
     let mode = |index| Mode::Stream { selection: None, resume: place(index) };
     let origins = job.origins().enumerate();
-    let orders = origins.map(|(index, origin)| Order { origin, mode: mode(index) }).collect();
+    let mut orders: Vec<Order> = origins.map(|(index, origin)| Order { origin, mode: mode(index) }).collect();
+    if !args.command.is_empty() {
+        orders.extend(head::to_be_asked(&orders, args.memory));
+    }
     let (head, feeds) = head::start(orders, args.memory)?;
     let tls = args.tls.as_deref().map(tls::server).transpose()?;
     let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
@@ -132,7 +135,6 @@ async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> 
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
     let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
-    let feeds = job.recipes.iter().cloned().zip(feeds).collect();
     let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
     let (closing, closed) = oneshot::channel();
     let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });

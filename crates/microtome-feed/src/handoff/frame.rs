@@ -9,11 +9,12 @@ use microtome_plan::checkpoint::{Checkpoint, Start};
 use microtome_plan::dataset::{Label, ViewRule};
 use microtome_plan::selection::SelectedSlide;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::group::About;
 use crate::digest::hex;
 use crate::error::FeedError;
-use crate::head::{Batch, Patch};
+use crate::head::{Batch, Ledger, Patch, Snapshot};
 
 /// What a program asks for.
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,9 @@ pub(super) struct Request {
     pub(super) world: NonZeroU64,
     #[serde(default)]
     pub(super) shared: bool,
+    /// It will ask for patches, and does not read the stream.
+    #[serde(default)]
+    pub(super) asks: bool,
 }
 
 fn alone() -> NonZeroU64 {
@@ -54,6 +58,8 @@ pub(super) struct Line {
     pub(super) start: Option<Start>,
     #[serde(default)]
     pub(super) slides: bool,
+    #[serde(default)]
+    pub(super) stats: bool,
     /// URL, x and y of each patch of a round.
     #[serde(default)]
     pub(super) ask: Vec<(String, i32, i32)>,
@@ -72,6 +78,7 @@ pub(super) enum Frame<'a> {
     Stream { stream: StreamFrame<'a> },
     Slides { slides: Vec<SlideFrame<'a>> },
     Batch(Box<BatchFrame<'a>>),
+    Stats { stats: serde_json::Value },
     End { end: bool, reading: u64 },
     Error { error: String, category: String },
 }
@@ -199,6 +206,20 @@ impl<'a> Frame<'a> {
         }))
     }
 
+    /// What has happened so far; times in seconds.
+    pub(super) fn stats(stats: &Snapshot) -> Self {
+        let quarantined: Vec<_> =
+            stats.quarantined.iter().map(|slide| (slide.index, &slide.category, &slide.reason)).collect();
+        let stats = json!({
+            "patches": stats.patches, "batches": stats.batches, "slides": stats.slides, "quarantined": quarantined,
+            "bad_patches": stats.bad_patches, "workers": stats.workers, "requests": stats.requests,
+            "bytes_fetched": stats.bytes, "tiles_decoded": stats.tiles, "peak_bytes": stats.peak_bytes,
+            "first_batch_seconds": stats.first_batch.as_secs_f64(), "stall": seconds(&stats.waiting),
+            "leases": seconds(&stats.leases),
+        });
+        Self::Stats { stats }
+    }
+
     pub(super) fn error(error: &FeedError) -> Self {
         Self::Error { error: error.to_string(), category: error.category().to_owned() }
     }
@@ -209,6 +230,13 @@ impl<'a> Frame<'a> {
         line.push(b'\n');
         Ok(line)
     }
+}
+
+fn seconds(ledger: &Ledger) -> serde_json::Value {
+    let Ledger { storage, decode, queue, network, copy } = *ledger;
+    let [storage, decode, queue, network, copy] =
+        [storage, decode, queue, network, copy].map(|part| part.as_secs_f64());
+    json!({"storage": storage, "decode": decode, "queue": queue, "network": network, "copy": copy})
 }
 
 /// Every label that a slide of the batch has; `null` where a slide does not have it.

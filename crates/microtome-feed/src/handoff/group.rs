@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::HandedOff;
 use crate::digest::StreamDigest;
 use crate::error::FeedError;
-use crate::head::{Batch, Feed, PatchSpec};
+use crate::head::{Batch, Feed, PatchSpec, Snapshot};
 
 /// What a connection tells the group of its dataset.
 #[derive(Debug)]
@@ -40,7 +40,12 @@ pub(super) enum Message {
     },
     /// It asks for a round of patches.
     Asked {
+        rank: u64,
         round: Vec<PatchSpec>,
+    },
+    /// It wants to know what has happened so far.
+    Stats {
+        rank: u64,
     },
     Left {
         rank: u64,
@@ -52,6 +57,7 @@ pub(super) enum Message {
 pub(super) enum Answer {
     Stream(Arc<About>),
     Batch(Arc<Batch>, Range<usize>),
+    Stats(Box<Snapshot>),
     End,
     Failed(FeedError),
 }
@@ -77,7 +83,6 @@ pub(super) struct Member {
 
 #[derive(Debug)]
 pub(super) struct Group {
-    recipe: Recipe,
     feed: Feed,
     output: Option<String>,
     /// Known once somebody has joined.
@@ -94,9 +99,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new((recipe, feed): (Recipe, Feed), output: Option<String>) -> Self {
+    pub(super) fn new(feed: Feed, output: Option<String>) -> Self {
         Self {
-            recipe,
             feed,
             output,
             about: None,
@@ -148,10 +152,15 @@ impl Group {
                 }
                 self.start();
             }
-            Message::Asked { round } if self.feed.is_asked() => return self.feed.ask(&round).await,
-            Message::Asked { .. } => {
-                let problem = "patches cannot be asked for: the stream is planned".to_owned();
-                return Err(FeedError::Request { problem });
+            Message::Asked { rank, .. } => {
+                let problem = "patches are asked for on a connection that says `asks`".to_owned();
+                if let Some(member) = self.members.get(&rank) {
+                    member.tell(Answer::Failed(FeedError::Request { problem }));
+                }
+            }
+            Message::Stats { rank } => {
+                let stats = Answer::Stats(Box::new(self.feed.stats()));
+                self.members.get(&rank).into_iter().for_each(|member| member.tell(stats.clone()));
             }
             Message::Left { rank } => self.leave(rank),
         }
@@ -160,10 +169,10 @@ impl Group {
 
     async fn join(&mut self, member: Member, world: NonZeroU64) -> Result<(), FeedError> {
         let (rank, taken) = (member.rank, self.members.contains_key(&member.rank));
-        let ranks = Ranks::new(self.recipe.batch_size.get().into(), world);
+        let ranks = Ranks::new(self.feed.recipe().batch_size.get().into(), world);
         let others = self.ranks.filter(|ranks| !self.members.is_empty() && ranks.world() != world);
         let problem = if taken {
-            Some(format!("dataset {:?} is being read by another process of rank {rank}", self.recipe.name))
+            Some(format!("dataset {:?} is being read by another process of rank {rank}", self.feed.recipe().name))
         } else if let Some(others) = others {
             Some(format!("rank {rank} says that there are {world} ranks, others say {}", others.world()))
         } else if rank >= world.get() {
@@ -176,12 +185,10 @@ impl Group {
             return Ok(());
         }
         if self.about.is_none() {
-            let selection = match self.feed.is_asked() {
-                true => Ok(Arc::default()),
-                false => self.feed.selection().await,
-            };
+            let selection = self.feed.selection().await;
             let selection = selection.inspect_err(|error| member.tell(Answer::Failed(error.clone())))?;
-            self.about = Some(Arc::new(About { recipe: self.recipe.clone(), selection, output: self.output.clone() }));
+            self.about =
+                Some(Arc::new(About { recipe: self.feed.recipe().clone(), selection, output: self.output.clone() }));
         }
         self.about.iter().for_each(|about| member.tell(Answer::Stream(Arc::clone(about))));
         self.ranks = ranks.ok();
@@ -219,10 +226,10 @@ impl Group {
             self.dismiss("the ranks ask for different starts: load the same checkpoint in all");
             return;
         }
-        // The first reading begins where the job says, others where they say; what is asked for has no place.
-        match first.filter(|_| !self.feed.is_asked()) {
+        // The first reading begins where the job says, others where they say.
+        match first {
             Some(start) => self.feed.start(start),
-            None if self.touched && !self.feed.is_asked() => self.feed.start(Start::Epoch(0)),
+            None if self.touched => self.feed.start(Start::Epoch(0)),
             None => {}
         }
         (self.touched, self.streaming, self.digest) = (true, true, StreamDigest::default());
@@ -250,7 +257,7 @@ impl Group {
 
 impl Member {
     /// A connection that is gone says so with `Left`.
-    fn tell(&self, answer: Answer) {
+    pub(super) fn tell(&self, answer: Answer) {
         let _ = self.answers.send(answer);
     }
 }

@@ -69,18 +69,19 @@ async fn begin(
         Ok(request) => request,
         Err(error) => return Ok(Err(wrong(error.to_string()))),
     };
-    let group = match streams.find(request.dataset.as_deref()) {
+    let group = match streams.find(request.dataset.as_deref(), request.asks) {
         Ok(group) => group,
         Err(error) => return Ok(Err(error)),
     };
+    let rank = if request.asks { streams.number() } else { request.rank };
     drop(streams);
     let (answers, inbox) = mpsc::unbounded_channel();
     let wants = if request.shared { 0 } else { 1 };
-    let member = Member { rank: request.rank, answers, waits_for: Some(request.start()), wants };
+    let member = Member { rank, answers, waits_for: Some(request.start()), wants };
     if group.send(Message::Joined { member, world: request.world }).is_err() {
         return Ok(Err(FeedError::Closed));
     }
-    Ok(Ok(Connection { rank: request.rank, shared: request.shared, group, inbox }))
+    Ok(Ok(Connection { rank, shared: request.shared, group, inbox }))
 }
 
 /// The next line; `None` if the program has closed its end.
@@ -115,6 +116,7 @@ impl Connection {
                         drop(batch);
                         self.tell(Message::Wanted { rank: self.rank, batches: 1, waited: None });
                     }
+                    Some(Answer::Stats(stats)) => frames.write(&Frame::stats(&stats)).await?,
                     Some(Answer::End) => {
                         frames.write(&Frame::End { end: true, reading: frames.reading }).await?;
                         if !self.shared {
@@ -148,7 +150,7 @@ impl Connection {
         }
         let line: Line = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
         let waited = line.waited();
-        let Line { next, release, start, slides, ask, .. } = line;
+        let Line { next, release, start, slides, stats, ask, .. } = line;
         release.into_iter().for_each(|slot| frames.segments.release(slot));
         if let Some(start) = start {
             frames.reading += 1;
@@ -156,7 +158,10 @@ impl Connection {
         }
         if !ask.is_empty() {
             let spec = |(url, x, y)| PatchSpec { url, coordinate: Coordinate { x, y } };
-            self.tell(Message::Asked { round: ask.into_iter().map(spec).collect() });
+            self.tell(Message::Asked { rank: self.rank, round: ask.into_iter().map(spec).collect() });
+        }
+        if stats {
+            self.tell(Message::Stats { rank: self.rank });
         }
         if next > 0 {
             self.tell(Message::Wanted { rank: self.rank, batches: next, waited: Some(waited) });

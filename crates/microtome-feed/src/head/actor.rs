@@ -177,7 +177,9 @@ impl Actor {
         if self.drained {
             self.tell(worker, Message::Drain(Drain {}));
         }
-        tracing::info!(worker = worker.0, slots, dataset = self.tag.0, "worker joined");
+        if self.tag.is_first() {
+            tracing::info!(worker = worker.0, slots, "worker joined");
+        }
         self.stats.change(|stats| stats.workers = self.workers.len() as u64);
     }
 
@@ -189,7 +191,9 @@ impl Actor {
             connection.retiring = true;
         }
         self.tell(worker, Message::Drain(Drain {}));
-        tracing::info!(worker = worker.0, "worker ends soon");
+        if self.tag.is_first() {
+            tracing::info!(worker = worker.0, "worker ends soon");
+        }
     }
 
     fn leave(&mut self, worker: WorkerId) {
@@ -198,7 +202,9 @@ impl Actor {
         if self.workers.is_empty() {
             self.draining = None;
         }
-        tracing::info!(worker = worker.0, requeued, dataset = self.tag.0, "worker left");
+        if self.tag.is_first() || requeued > 0 {
+            tracing::info!(worker = worker.0, requeued, dataset = self.tag.0, "worker left");
+        }
         self.stats.change(|stats| {
             stats.workers = self.workers.len() as u64;
             stats.requeued += requeued as u64;

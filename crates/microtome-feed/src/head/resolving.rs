@@ -8,7 +8,7 @@ use microtome_plan::dataset::{Dataset, Recipe};
 use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, Workforce};
 
 use super::event::{Answer, Granted};
-use super::selecting::{After, Selecting};
+use super::selecting::After;
 use super::stage::Stage;
 use super::stats::Stats;
 use crate::error::FeedError;
@@ -78,6 +78,10 @@ impl Stage for Resolving {
         Ok(())
     }
 
+    fn waits_for_program(&self) -> bool {
+        matches!(self.after, After::Ask { .. })
+    }
+
     fn is_over(&self) -> bool {
         self.resolved.is_some()
     }
@@ -89,10 +93,6 @@ impl Stage for Resolving {
 
     fn follow(self: Box<Self>) -> Result<Option<Box<dyn Stage>>, FeedError> {
         let Some(source) = self.resolved else { return Ok(None) };
-        let mut selecting = Selecting::new(source, self.after, self.stats);
-        if let Some(start) = self.start {
-            selecting.resume(start)?;
-        }
-        Ok(Some(Box::new(selecting)))
+        self.after.resolved(source, self.start, self.stats).map(Some)
     }
 }

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use microtome_plan::checkpoint::Start;
-use microtome_plan::dataset::{Dataset, OnError, Recipe, Slides};
+use microtome_plan::dataset::{Dataset, OnError, Recipe, SlideEntry, Slides};
 use microtome_plan::lease::{Failed as Outcome, LeaseId, Leases, Workforce};
 use microtome_plan::select::Coordinate;
 use microtome_plan::selection::{Quarantined, SelectedSlide, Selection};
@@ -46,9 +46,30 @@ pub(super) enum After {
     Nothing,
     /// To be streamed within this many bytes.
     Stream { budget: u64 },
+    /// Nothing is selected: the program asks for patches, within this many bytes.
+    Ask { budget: u64 },
 }
 
 impl After {
+    /// The slides are known by name: what comes next.
+    pub(super) fn resolved(
+        self,
+        source: Source,
+        start: Option<Start>,
+        stats: Arc<Stats>,
+    ) -> Result<Box<dyn Stage>, FeedError> {
+        if let Self::Ask { budget } = self {
+            let unopened = unopened(&source);
+            stats.publish(&unopened);
+            return Ok(Box::new(Streaming::asked(unopened, &source.recipe, budget, stats)?));
+        }
+        let mut selecting = Selecting::new(source, self, stats);
+        if let Some(start) = start {
+            selecting.resume(start)?;
+        }
+        Ok(Box::new(selecting))
+    }
+
     /// A selection is frozen: what comes next with it, if anything does.
     pub(super) fn follow(
         self,
@@ -67,8 +88,21 @@ impl After {
     }
 }
 
+/// The dataset's slides, of which nothing is known but their names.
+fn unopened(source: &Source) -> Arc<Selection> {
+    let slide = |(index, entry): (u32, &SlideEntry)| SelectedSlide {
+        index,
+        entry: Arc::new(entry.clone()),
+        etag: None,
+        size_bytes: 0,
+        coordinates: Vec::new(),
+    };
+    let slides = (0..).zip(&source.slides).map(slide).collect();
+    Arc::new(Selection { slides, quarantined: Vec::new() })
+}
+
 impl Selecting {
-    pub(super) fn new(source: Source, after: After, stats: Arc<Stats>) -> Self {
+    fn new(source: Source, after: After, stats: Arc<Stats>) -> Self {
         let mut leases = Leases::new();
         for (index, _) in (0_u32..).zip(&source.slides) {
             leases.offer(index, index);

@@ -79,6 +79,11 @@ impl Stats {
             stats.slides = selection.slides.len() as u64;
             stats.slide_bytes = selection.slides.iter().map(|slide| slide.size_bytes).sum();
         });
+        self.publish(selection);
+    }
+
+    /// Which slides there are is known, and of a stream also its places.
+    pub(super) fn publish(&self, selection: &Arc<Selection>) {
         self.selection.send_replace(Some(Arc::clone(selection)));
     }
 
@@ -89,6 +94,13 @@ impl Stats {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Snapshot {
+    /// What was asked for beside a stream: it took storage and workers, and is no progress of the stream.
+    pub(super) fn beside(self) -> Self {
+        Self { patches: 0, batches: 0, slides: 0, slide_bytes: 0, waiting: Ledger::default(), ..self }
     }
 }
 
@@ -110,6 +122,7 @@ impl AddAssign for Snapshot {
         self.leases += other.leases;
         self.requests += other.requests;
         self.bytes += other.bytes;
+        self.tiles += other.tiles;
         self.peak_bytes += other.peak_bytes;
     }
 }

@@ -10,6 +10,11 @@ pub(super) struct Tag(pub(super) u16);
 const BITS: u32 = 48;
 
 impl Tag {
+    /// Whether it is the dataset that tells what is the same for all, such as which workers there are.
+    pub(super) fn is_first(self) -> bool {
+        self.0 == 0
+    }
+
     /// The lease under the number that workers know it by.
     pub(super) fn mark(self, lease: Lease) -> Lease {
         Lease { lease: lease.lease | u64::from(self.0) << BITS, ..lease }

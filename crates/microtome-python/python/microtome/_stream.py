@@ -51,7 +51,13 @@ class Stream:
         self.process = os.getpid()
         self.prefetch = prefetch
         self.reading = 0
+        #: How long the last batch was waited for.
         self.waited = 0.0
+        # How long was waited since the head was told, without the first batch, which it counts by itself.
+        self._untold = 0.0
+        self._has_first = False
+        # Frames that came while another one was waited for.
+        self._early: collections.deque[dict[str, Any]] = collections.deque()
         self._received = bytearray()
         self._descriptors: collections.deque[int] = collections.deque()
         self._segments: dict[int, mmap.mmap] = {}
@@ -77,11 +83,13 @@ class Stream:
         began = time.perf_counter()
         while True:
             self._ask()
-            frame = self._frame()
+            frame = self._early.popleft() if self._early else self._frame()
             pixels = self._pixels(frame)
             if frame["reading"] != self.reading:
                 continue
             self.waited = time.perf_counter() - began
+            self._untold += self.waited if self._has_first else 0.0
+            self._has_first = True
             if "end" in frame:
                 self._asked = 0
                 return None
@@ -94,12 +102,20 @@ class Stream:
         self._send({"ask": patches})
 
     def slides(self) -> list[dict[str, Any]]:
-        """The slides that were selected. To be called while no batches are asked for."""
-        self._send({"slides": True})
-        while "slides" not in (frame := self._frame()):
-            self._pixels(frame)
-        found: list[dict[str, Any]] = frame["slides"]
+        """The slides that were selected."""
+        found: list[dict[str, Any]] = self._answer("slides")
         return found
+
+    def stats(self) -> dict[str, Any]:
+        """What the other end says of what has happened."""
+        found: dict[str, Any] = self._answer("stats")
+        return found
+
+    def _answer(self, what: str) -> Any:
+        self._send({what: True})
+        while what not in (frame := self._frame()):
+            self._early.append(frame)
+        return frame[what]
 
     def close(self) -> None:
         """Closes the connection. Arrays that were given out stay as they are."""
@@ -113,8 +129,8 @@ class Stream:
     def _ask(self) -> None:
         line: dict[str, Any] = {}
         if self._asked < self.prefetch:
-            line = {"next": self.prefetch - self._asked, "waited_us": int(self.waited * 1e6)}
-            self._asked, self.waited = self.prefetch, 0.0
+            line = {"next": self.prefetch - self._asked, "waited_us": int(self._untold * 1e6)}
+            self._asked, self._untold = self.prefetch, 0.0
         released = []
         while self._done:
             released.append(self._done.popleft())

@@ -12,11 +12,13 @@ from ._batch import Batch
 from .errors import RequestError
 
 if TYPE_CHECKING:
+    from ._home import Home
+    from ._stream import Stream
     from .loader import PatchLoader
 
 
 class PatchSpec(NamedTuple):
-    """A patch: the slide's URL as the dataset has it, and the upper left corner of its first view in level-0 pixels."""
+    """A patch: the slide's URL as the dataset has it (or as `batch["url"]` says), and the upper left corner of its first view in level-0 pixels."""
 
     url: str
     x: int
@@ -30,23 +32,27 @@ def rounds(loader: PatchLoader, source: Iterable[Iterable[PatchSpec]], lookahead
 
     def ask() -> None:
         while len(lengths) < lookahead and (specs := next(waiting, None)) is not None:
-            asked = [_plain(spec) for spec in specs]
-            if asked:
+            if asked := plain(specs, loader._at_home()):
                 stream.ask(asked)
                 lengths.append(len(asked))
 
     ask()
     while lengths:
-        left = lengths[0]
-        while left > 0:
-            frame = stream.next()
-            assert frame is not None
-            left -= len(frame["slide"])
+        for frame in answers(stream, lengths[0]):
             loader._count(frame, stream)
             yield loader._batch(frame)
         # After the last batch was looked at: what comes next may depend on it.
         lengths.popleft()
         ask()
+
+
+def answers(stream: Stream, patches: int) -> Iterator[dict[str, Any]]:
+    """The frames of a round of so many patches."""
+    while patches > 0:
+        frame = stream.next()
+        assert frame is not None
+        patches -= len(frame["slide"])
+        yield frame
 
 
 def joined(batches: list[Batch]) -> Batch:
@@ -66,9 +72,14 @@ def joined(batches: list[Batch]) -> Batch:
     return {name: join([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def _plain(spec: PatchSpec) -> tuple[str, int, int]:
-    try:
-        url, x, y = spec
-        return str(url), int(x), int(y)
-    except (TypeError, ValueError):
-        raise RequestError(f"{spec!r} is no PatchSpec(url, x, y)") from None
+def plain(specs: Iterable[PatchSpec], home: Home) -> list[tuple[str, int, int]]:
+    """A round as the head takes it."""
+
+    def one(spec: PatchSpec) -> tuple[str, int, int]:
+        try:
+            url, x, y = spec
+            return home.url(str(url)), int(x), int(y)
+        except (TypeError, ValueError):
+            raise RequestError(f"{spec!r} is no PatchSpec(url, x, y)") from None
+
+    return [one(spec) for spec in specs]

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pathlib
-import shutil
-import socket
-import tempfile
 import time
 import weakref
 from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
-from . import _batch, _native, _ranks
+from . import _batch, _ranks
 from ._batch import Batch
+from ._home import Home, Settings
 from ._stream import Stream
-from .asking import PatchSpec, joined, rounds
+from .asking import PatchSpec, answers, joined, plain, rounds
 from .bags import Bag, bags
 from .errors import CheckpointMismatchError, ClosedError, RequestError
 from .output import Output
 
-#: Where a job's head has its socket.
-FEED = "MICROTOME_FEED"
-#: The job's file where no other is named.
-DEFAULT_JOB = "patchjob.yaml"
-#: How long ranks wait for the engine of rank 0.
-_PATIENCE = 120.0
 _STATE = 1
 #: What makes a loader again in another process.
 _KEPT = (
@@ -104,8 +94,9 @@ class PatchLoader:
 
     def _connect_lazily(self) -> None:
         self._stream: Stream | None = None
-        self._engine: _native.Engine | None = None
-        self._finish: weakref.finalize[Any, Any] | None = None
+        # Cuts what `read` asks for.
+        self._asking: Stream | None = None
+        self._home: Home | None = None
         self._closed = False
         # What comes next: the rest of an epoch, or an epoch.
         self._resume: dict[str, Any] | None = None
@@ -113,8 +104,6 @@ class PatchLoader:
         # Where the connection's reading is, if nobody has left it: the epoch and step of its next frame.
         self._place: tuple[int, int] | None = None
         self._iterator: weakref.ref[_Epoch] | None = None
-        # Cuts what `read` asks for.
-        self._asking: PatchLoader | None = None
         self._last: dict[str, Any] | None = None
         self._batches = self._patches = 0
         self._waited = self._first = 0.0
@@ -187,16 +176,20 @@ class PatchLoader:
 
     def read(self, specs: Iterable[PatchSpec]) -> Batch:
         """These patches, in one batch, whatever else is being read; for patches that turn out to be of interest."""
-        if self._asking is None:
-            asking = PatchLoader.__new__(PatchLoader)
-            asking.__dict__.update({name: self.__dict__[name] for name in _KEPT})
-            asking._connect_lazily()
-            self._asking = asking
-        self._asking._source = [list(specs)]
-        batches = list(self._asking)
-        if not batches:
+        home = self._at_home()
+        asked = plain(specs, home)
+        if not asked:
             raise RequestError("read: no patch was asked for")
-        return joined(batches)
+        if self._asking is None:
+            self._asking = home.connect({"asks": True}, self._prefetch)
+        try:
+            self._asking.ask(asked)
+            return joined([self._batch(frame) for frame in answers(self._asking, len(asked))])
+        except BaseException:
+            # What was asked for may still come; the next call starts anew.
+            home.disconnect(self._asking)
+            self._asking = None
+            raise
 
     @property
     def output(self) -> Output:
@@ -226,7 +219,11 @@ class PatchLoader:
     # Everything else.
 
     def stats(self) -> dict[str, Any]:
-        """What has happened so far: batches, patches, seconds, how long the loop waited, and what for."""
+        """What has happened so far: batches, patches, seconds until now, how long the loop waited, and what for.
+
+        `engine` is what the head, or the engine here, says of this dataset: what was fetched and decoded, and `stall`: the seconds
+        of waiting behind the first batch, by what was waited for.
+        """
         seconds = 0.0 if self._began is None else time.perf_counter() - self._began
         found: dict[str, Any] = {
             "batches": self._batches,
@@ -236,17 +233,15 @@ class PatchLoader:
             "waited_seconds": self._waited,
             "starvation": self._waited / seconds if seconds > 0 else 0.0,
         }
-        if self._engine is not None:
-            found["engine"] = json.loads(self._engine.stats())
+        if self._stream is not None:
+            found["engine"] = self._stream.stats()
         return found
 
     def close(self) -> None:
         """Ends the stream and, without a cluster, its workers. Batches that were yielded stay as they are."""
-        if self._asking is not None:
-            self._asking.close()
-        if self._finish is not None:
-            self._finish()
-        self._stream = self._engine = None
+        if self._home is not None:
+            self._home.close()
+        self._stream = self._asking = self._home = None
         self._closed = True
 
     def __enter__(self) -> PatchLoader:
@@ -289,52 +284,24 @@ class PatchLoader:
     def _connect(self) -> None:
         ranks = _ranks.find(*self._asked_ranks)
         request: dict[str, Any] = {"rank": ranks.rank, "world": ranks.world}
-        if self._resume:
+        if self._source is not None:
+            request = {"asks": True}
+        elif self._resume:
             request["checkpoint"] = self._resume
             self._place = (self._resume["epoch"], self._resume["step"])
         else:
             request["epoch"] = self._epoch
             self._place = (self._epoch, 0)
-        cleaning: list[Any] = []
-        self._finish = weakref.finalize(self, _finish, cleaning, os.getpid())
-        path = os.environ.get(FEED) if self._job is None else None
-        if path and self._source is not None:
-            raise RequestError("patches cannot be asked for in a job yet: give the job's file, PatchLoader(…, job=…)")
-        if path:
-            if self._fields:
-                names = ", ".join(sorted(self._fields))
-                raise RequestError(f"in a job the dataset is the job's: change {names} there")
-            if self.dataset is not None:
-                request["dataset"] = self.dataset
-        else:
-            path = self._start_engine(self._job or _default_job(), ranks, cleaning)
-        self._stream = Stream(path, request, self._prefetch)
-        cleaning.insert(0, self._stream)
+        self._stream = self._at_home(ranks).connect(request, self._prefetch)
 
-    def _start_engine(self, job: str, ranks: _ranks.Ranks, cleaning: list[Any]) -> str:
-        changes = json.dumps(self._fields, sort_keys=True)
-        place = _ranks.meeting_place(ranks, f"{job}\0{self.dataset}\0{changes}")
-        if place is not None and ranks.rank > 0:
-            return _await_socket(place / "feed")
-        if place is None:
-            directory = pathlib.Path(tempfile.mkdtemp(prefix="microtome-"))
-        else:
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(mode=0o700)
-            directory = place
-        cleaning.append(directory)
-        settings = {
-            "job": job,
-            "dataset": self.dataset,
-            "changes": self._fields,
-            "workers": self._workers,
-            "memory": self._memory,
-            "asks": self._source is not None,
-            "directory": str(directory),
-        }
-        self._engine = _native.Engine(json.dumps(settings))
-        cleaning.insert(0, self._engine)
-        return str(directory / "feed")
+    def _at_home(self, ranks: _ranks.Ranks | None = None) -> Home:
+        if self._closed:
+            raise ClosedError("the loader is closed")
+        if self._home is None:
+            asks = self._source is not None
+            settings = Settings(self.dataset, self._job, self._workers, self._memory, self._fields, asks)
+            self._home = Home(self, settings, ranks or _ranks.find(*self._asked_ranks))
+        return self._home
 
 
 class _Epoch:
@@ -394,38 +361,6 @@ class _Epoch:
         loader._last = frame["checkpoint"]
         loader._count(frame, stream)
         return loader._batch(frame)
-
-
-def _finish(cleaning: list[Any], process: int) -> None:
-    """Closes what a loader has opened; in a process that was forked from its own there is nothing to close."""
-    if os.getpid() != process:
-        return
-    for part in cleaning:
-        if isinstance(part, pathlib.Path):
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.close()
-
-
-def _default_job() -> str:
-    """The file that `MICROTOME_JOB` names, or the one in the working directory."""
-    path = os.path.abspath(os.environ.get("MICROTOME_JOB") or DEFAULT_JOB)
-    if not os.path.exists(path):
-        raise RequestError('there is no head here: give the job\'s file, PatchLoader(…, job="patchjob.yaml")')
-    return path
-
-
-def _await_socket(path: pathlib.Path) -> str:
-    """Waits for the engine of rank 0."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(path))
-                return str(path)
-            except OSError:
-                time.sleep(0.05)
-    raise ClosedError(f"rank 0 has not started its engine within {_PATIENCE:.0f} s: does it make the same loader?")
 
 
 def _bytes(size: int | str) -> int:
