@@ -22,11 +22,11 @@ kept() { # name, file...: the directory for what these files pin
   echo "$cache/$1-$(cat "${@:2}" | sha256sum | cut -c1-16)"
 }
 
-kept_venv() { # name, requirements, arguments of pip...: the directory of a Python with these packages, installed once
+kept_venv() { # name, requirements, arguments of pip...: the directory of a Python ($venv_python) with these packages, installed once
   local home
   home=$(kept "$1" "$2")
   if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home" || die "Python's venv is needed: install the package python3-venv"
+    "${venv_python:-python3}" -m venv "$home" || die "Python's venv is needed: install the package python3-venv"
     "$home/bin/pip" install --quiet --disable-pip-version-check "${@:3}" --requirement "$2" >&2
     touch "$home/installed"
   fi

@@ -8,7 +8,7 @@ import json
 import sys
 
 BATCH = 32
-RAY = {"handle": ("Ray Data, a handle an actor", 5), "tuned": ("… and blocks of 256 KiB", None), "open": ("Ray Data, a slide opened a patch", 30)}
+RAY = {"handle": ("Ray Data, a handle an actor", 5), "tuned": ("… and 32 KiB read ahead", None), "open": ("Ray Data, a slide opened a patch", 30)}
 
 rows = {row["how"]: row for row in map(json.loads, sys.stdin)}
 

@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import socket
+import struct
 import time
 from typing import Any
 
@@ -21,6 +22,9 @@ from .errors import ClosedError, MicrotomeError, error_of
 
 _CHUNK = 1 << 16
 _DESCRIPTORS = 4
+# How long to wait at a time. A signal that comes when Python has looked for signals and the kernel does not wait yet would
+# otherwise be answered when the next frame comes, if one does.
+_TURN = struct.pack("@ll", 0, 500_000)
 
 
 class Segment:
@@ -64,6 +68,7 @@ class Stream:
         self._done: collections.deque[int] = collections.deque()
         self._asked = 0
         self._socket: socket.socket | None = socket.socket(socket.AF_UNIX)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TURN)
         try:
             self._socket.connect(path)
         except OSError as error:
@@ -165,7 +170,10 @@ class Stream:
 
     def _receive(self) -> None:
         connection = self._connected()
-        data, descriptors, _, _ = socket.recv_fds(connection, _CHUNK, _DESCRIPTORS)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(connection, _CHUNK, _DESCRIPTORS)
+        except BlockingIOError:
+            return
         self._descriptors.extend(descriptors)
         if not data:
             self.close()
