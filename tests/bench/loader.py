@@ -1,9 +1,9 @@
-"""Measures the Python package on one slide and the same random places: SLIDE URL PLACES MICROTOME.
+"""Measures the Python package on one slide and the same random places: SLIDE URL PLACES BINARIES.
 
 SLIDE is a local file, URL the same in a store (AZURE_STORAGE_*), PLACES a CSV (url,x,y) that fits both. Prints one JSON object a
 line: how, url, patches_per_second, which is from the first batch, not counted, to the last. `PatchLoader` is in this process with
-two workers, `run` the same stream read by `microtome run`, which is the engine without Python; on the disk they take turns. Medians
-count. The other rows read one region after the other from the disk, with the same script.
+two workers; `stream` the same with a program in Rust at the other end, which takes batches in shared memory and looks at none; `run`
+the same patches kept by nobody (`microtome run`). On the disk the three take turns. Medians count. The other rows read one region after the other from the disk, with the same script.
 """
 
 import json
@@ -21,8 +21,8 @@ import tiffslide
 from microtome import PatchLoader, Slide
 from tiffslide_reader import SIZE, read_places
 
-BATCH, TURNS, FAR_TURNS, REGIONS = 32, 5, 3, 400
-slide, url, places, microtome = sys.argv[1:]
+BATCH, TURNS, FAR_TURNS, REGIONS = 32, 7, 3, 400
+slide, url, places, binaries = sys.argv[1:]
 
 
 def say(how: str, where: str, rates: list[float]) -> None:
@@ -40,9 +40,14 @@ def write_job(path: pathlib.Path, where: str) -> pathlib.Path:
 
 
 def by_run(job: pathlib.Path) -> float:
-    command = [microtome, "run", job, "-o", "json", "--workers", "2", "--out", job.parent, "--selections", job.parent]
+    command = [f"{binaries}/microtome", "run", job, "-o", "json", "--workers", "2", "--out", job.parent, "--selections", job.parent]
     done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return (done["patches"] - BATCH) / (done["seconds"] - done["first_batch_seconds"])
+
+
+def by_stream(job: pathlib.Path) -> float:
+    done = subprocess.run([f"{binaries}/examples/slab", job, "2"], check=True, capture_output=True, text=True)
+    return float(json.loads(done.stdout)["patches_per_second"])
 
 
 def by_loader(job: pathlib.Path) -> float:
@@ -65,9 +70,9 @@ def by_regions(handle: object, corners: list[tuple[int, int]]) -> float:
 os.environ["RUST_LOG"] = "error"
 with tempfile.TemporaryDirectory() as directory:
     near, far = (write_job(pathlib.Path(directory, f"{name}.json"), where) for name, where in (("near", slide), ("far", url)))
-    turns = [(by_run(near), by_loader(near)) for _ in range(TURNS)]
-    say("run", slide, [run for run, _ in turns])
-    say("PatchLoader", slide, [loader for _, loader in turns])
+    turns = [(by_run(near), by_stream(near), by_loader(near)) for _ in range(TURNS)]
+    for how, rates in zip(("run", "stream", "PatchLoader"), zip(*turns)):
+        say(how, slide, list(rates))
     say("PatchLoader", url, [by_loader(far) for _ in range(FAR_TURNS)])
 handles = {"Slide": Slide(slide), "openslide": openslide.OpenSlide(slide), "tiffslide": tiffslide.TiffSlide(slide)}
 corners = read_places(places)[:REGIONS]

@@ -1,14 +1,15 @@
 //! Shared memory in which a program gets pixels: memfds that it maps once, and that are written to again when it has done
 //! with them.
 //!
-//! The head never maps them: it writes with `pwrite`, so nothing that a program does to its end can hurt it. Their size is
-//! sealed, so nothing that the head does can hurt a program.
+//! The head only ever writes, so nothing that a program does to its end can hurt it. Their size is sealed and their pages are
+//! there from the start, so that neither end can be hurt by the other, or by memory that is not there.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
-use rustix::io::pwrite;
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, memfd_create};
+use vm_memory::{FileOffset, MmapRegion, VolatileMemory};
 
 /// The segments of one connection.
 #[derive(Debug, Default)]
@@ -18,7 +19,8 @@ pub(super) struct Segments {
 
 #[derive(Debug)]
 struct Segment {
-    memory: OwnedFd,
+    memory: File,
+    mapped: MmapRegion,
     bytes: u64,
     /// The program may be looking at it.
     lent: bool,
@@ -28,7 +30,8 @@ struct Segment {
 #[derive(Debug)]
 pub(super) struct Filling<'a> {
     memory: BorrowedFd<'a>,
-    filled: u64,
+    mapped: &'a MmapRegion,
+    filled: usize,
     pub(super) slot: usize,
     /// Its size, if the program does not know it yet.
     pub(super) new: Option<u64>,
@@ -40,15 +43,12 @@ impl Segments {
         let free = self.slots.iter().position(|segment| !segment.lent && segment.bytes >= bytes);
         let new = free.is_none().then_some(most.max(bytes));
         if let Some(bytes) = new {
-            let memory = memfd_create("microtome", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-            ftruncate(&memory, bytes)?;
-            fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-            self.slots.push(Segment { memory, bytes, lent: false });
+            self.slots.push(Segment::new(bytes)?);
         }
         let slot = free.unwrap_or(self.slots.len() - 1);
         let segment = &mut self.slots[slot];
         segment.lent = true;
-        Ok(Filling { memory: segment.memory.as_fd(), filled: 0, slot, new })
+        Ok(Filling { memory: segment.memory.as_fd(), mapped: &segment.mapped, filled: 0, slot, new })
     }
 
     /// The program has done with a segment.
@@ -59,14 +59,24 @@ impl Segments {
     }
 }
 
+impl Segment {
+    fn new(bytes: u64) -> io::Result<Self> {
+        let memory = memfd_create("microtome", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        fallocate(&memory, FallocateFlags::empty(), 0, bytes)?;
+        fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+        let memory = File::from(memory);
+        let size = usize::try_from(bytes).map_err(io::Error::other)?;
+        let mapped = MmapRegion::from_file(FileOffset::new(memory.try_clone()?, 0), size).map_err(io::Error::other)?;
+        Ok(Self { memory, mapped, bytes, lent: false })
+    }
+}
+
 impl<'a> Filling<'a> {
     /// Appends bytes.
-    pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let written = pwrite(self.memory, bytes, self.filled)?;
-            self.filled += written as u64;
-            bytes = &bytes[written..];
-        }
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = self.mapped.get_slice(self.filled, bytes.len()).map_err(io::Error::other)?;
+        room.copy_from(bytes);
+        self.filled += bytes.len();
         Ok(())
     }
 
@@ -78,6 +88,10 @@ impl<'a> Filling<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use rustix::fs::ftruncate;
+
     use super::*;
 
     #[test]
@@ -102,5 +116,17 @@ mod tests {
         let mut segments = Segments::default();
         let filling = segments.lend(3, 4).unwrap();
         assert!(ftruncate(filling.memory, 2).is_err() && ftruncate(filling.memory, 8).is_err());
+    }
+
+    #[test]
+    fn no_more_is_written_than_there_is_room() {
+        let mut segments = Segments::default();
+        let mut filling = segments.lend(3, 4).unwrap();
+        filling.write(b"abc").unwrap();
+        assert!(filling.write(b"de").is_err());
+        filling.write(b"d").unwrap();
+        let mut read = [0; 4];
+        segments.slots[0].memory.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(&read, b"abcd");
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def arrays(frame: dict[str, Any]) -> Batch:
     start = 0
     for view in frame["views"]:
         shape = view["shape"]
-        end = start + int(np.prod(shape))
+        end = start + math.prod(shape)
         batch[view["name"]] = frame["pixels"][start:end].reshape(shape)
         start = end
     for name, values in frame["labels"].items():

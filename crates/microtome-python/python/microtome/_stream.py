@@ -6,6 +6,7 @@ engine in this process, and nothing here knows the difference.
 
 from __future__ import annotations
 
+import array
 import collections
 import json
 import mmap
@@ -21,7 +22,8 @@ import numpy.typing as npt
 from .errors import ClosedError, MicrotomeError, error_of
 
 _CHUNK = 1 << 16
-_DESCRIPTORS = 4
+#: Room for four descriptors.
+_ANCILLARY = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 # How long to wait at a time. A signal that comes when Python has looked for signals and the kernel does not wait yet would
 # otherwise be answered when the next frame comes, if one does.
 _TURN = struct.pack("@ll", 0, 500_000)
@@ -31,17 +33,11 @@ class Segment:
     """Pixels of one batch, in shared memory. NumPy keeps it as its arrays' base; when the last of them has gone, so has it,
     and the memory may be written to again."""
 
-    def __init__(self, memory: mmap.mmap, slot: int, done: collections.deque[int]) -> None:
+    def __init__(self, memory: npt.NDArray[np.uint8], slot: int, done: collections.deque[int]) -> None:
         self._memory = memory
         self._slot = slot
         self._done = done
-        whole = np.frombuffer(memory, np.uint8)
-        self.__array_interface__ = {
-            "version": 3,
-            "typestr": "|u1",
-            "shape": whole.shape,
-            "data": (whole.__array_interface__["data"][0], False),
-        }
+        self.__array_interface__ = memory.__array_interface__
 
     def __del__(self) -> None:
         # May be called anywhere, by any thread: whoever writes next tells the head.
@@ -64,7 +60,7 @@ class Stream:
         self._early: collections.deque[dict[str, Any]] = collections.deque()
         self._received = bytearray()
         self._descriptors: collections.deque[int] = collections.deque()
-        self._segments: dict[int, mmap.mmap] = {}
+        self._segments: dict[int, npt.NDArray[np.uint8]] = {}
         self._done: collections.deque[int] = collections.deque()
         self._asked = 0
         self._socket: socket.socket | None = socket.socket(socket.AF_UNIX)
@@ -152,7 +148,7 @@ class Stream:
         if segment["new"] is not None:
             descriptor = self._descriptors.popleft()
             try:
-                self._segments[slot] = mmap.mmap(descriptor, segment["new"])
+                self._segments[slot] = np.frombuffer(mmap.mmap(descriptor, segment["new"]), np.uint8)
             finally:
                 os.close(descriptor)
         return np.asarray(Segment(self._segments[slot], slot, self._done))
@@ -160,7 +156,7 @@ class Stream:
     def _frame(self) -> dict[str, Any]:
         while (end := self._received.find(b"\n")) < 0:
             self._receive()
-        line = bytes(self._received[:end])
+        line = self._received[:end].decode()
         del self._received[: end + 1]
         frame: dict[str, Any] = json.loads(line)
         if "error" in frame:
@@ -171,10 +167,11 @@ class Stream:
     def _receive(self) -> None:
         connection = self._connected()
         try:
-            data, descriptors, _, _ = socket.recv_fds(connection, _CHUNK, _DESCRIPTORS)
+            data, ancillary, _, _ = connection.recvmsg(_CHUNK, _ANCILLARY)
         except BlockingIOError:
             return
-        self._descriptors.extend(descriptors)
+        for _, _, packed in ancillary:
+            self._descriptors.extend(array.array("i", packed))
         if not data:
             self.close()
             raise ClosedError("the head has closed the connection")
