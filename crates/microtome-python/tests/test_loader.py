@@ -1,6 +1,7 @@
 """The loader in one process: what it yields, where it goes on, and what becomes of its memory."""
 
 import gc
+import json
 import os
 import pathlib
 import pickle
@@ -178,6 +179,27 @@ def test_ten_thousand_batches_leave_nothing_behind(tmp_path: pathlib.Path) -> No
             numbers(loader)
         assert descriptors() == opened
         assert resident() - before < 8 << 10, "KiB"
+
+
+def test_large_patches_stay_within_the_memory_given(tmp_path: pathlib.Path, run: Run) -> None:
+    """What a head may take beside its budget, what a worker may beside its cache (128 MiB each), the cache, and the batches that
+    the program has or has asked for."""
+    memory = 160 << 20
+    large = {**TRAIN, "views": [{"name": "image", "size": 1024, "level": 0}], "batchSize": 4, "epochs": 2}
+    job = write_job(tmp_path / "large.yaml", {**large, "sampling": {"random": {"perSlide": 120}}})
+    found = json.loads(run(PROGRAMS / "large_batches.py", job, memory).stdout)
+    assert (found["batches"], found["batch"]) == (60, 4 * 1024 * 1024 * 3)
+    assert found["held"] <= memory
+    assert found["grown"] <= memory + (128 << 20) + (64 << 20) + (128 << 20) + 4 * found["batch"], found
+
+
+def test_who_gives_up_in_a_loop_may_begin_another(job: pathlib.Path) -> None:
+    with open_loader(job) as loader:
+        with pytest.raises(ZeroDivisionError):
+            for batch in loader:
+                raise ZeroDivisionError(batch["x"])
+        loader.set_epoch(0)
+        assert sorted(numbers(loader)) == list(range(300))
 
 
 def test_a_loader_is_pickled_with_its_state_and_not_with_its_sockets(job: pathlib.Path) -> None:

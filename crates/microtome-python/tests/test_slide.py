@@ -3,6 +3,7 @@
 import pathlib
 import pickle
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,20 @@ def test_openslide_python_says_the_same() -> None:
         assert (one == other).all()
     assert np.abs(np.asarray(theirs.get_thumbnail((200, 200))).astype(int) - np.asarray(ours.get_thumbnail((200, 200)))).max() <= 1
     assert theirs.get_best_level_for_downsample(3) == ours.get_best_level_for_downsample(3)
+
+
+def test_openslide_pythons_deep_zoom_takes_it_for_one_of_its_own() -> None:
+    openslide = pytest.importorskip("openslide", reason="the peer")
+    from openslide.deepzoom import DeepZoomGenerator
+
+    with openslide.OpenSlide(str(SLIDE)) as theirs, Slide(SLIDE) as ours:
+        slides: list[Any] = [theirs, ours]
+        one, other = (DeepZoomGenerator(slide, tile_size=254, overlap=1, limit_bounds=True) for slide in slides)
+        assert one.level_tiles == other.level_tiles and one.get_dzi("jpeg") == other.get_dzi("jpeg")
+        for level in (8, 10, one.level_count - 1):
+            across, down = one.level_tiles[level]
+            tiles = [np.asarray(maker.get_tile(level, (across // 2, down // 2))).astype(int) for maker in (one, other)]
+            assert np.abs(tiles[0] - tiles[1]).max() <= 1, f"level {level}"
 
 
 def test_an_array_outlives_its_slide_and_may_be_written_to() -> None:
