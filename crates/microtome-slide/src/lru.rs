@@ -60,6 +60,15 @@ impl<K: Hash + Eq + Clone, V: Clone> Lru<K, V> {
         dropped
     }
 
+    /// A value takes fewer bytes than was thought.
+    pub(crate) fn shrink(&mut self, key: &K, bytes: u64) {
+        if let Some(held) = self.held.get_mut(key) {
+            let smaller = bytes.min(held.bytes);
+            self.bytes -= held.bytes - smaller;
+            held.bytes = smaller;
+        }
+    }
+
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let held = self.held.remove(key)?;
         self.bytes -= held.bytes;
@@ -84,6 +93,12 @@ mod tests {
         assert_eq!((lru.get(&"a"), lru.get(&"c"), lru.bytes()), (Some(4), None, 200));
         assert_eq!(lru.insert("d", 5, 251), None);
         assert_eq!((lru.get(&"a"), lru.get(&"d")), (Some(4), None));
+        lru.shrink(&"a", 50);
+        lru.shrink(&"a", 120);
+        lru.shrink(&"gone", 1);
+        assert_eq!(lru.bytes(), 50, "nothing grows");
+        assert_eq!(lru.insert("e", 6, 200), None, "there is room for both");
+        assert_eq!(lru.remove(&"e"), Some(6));
         assert_eq!(lru.remove(&"a"), Some(4));
         assert_eq!((lru.bytes(), lru.turns.len(), lru.held.len()), (0, 0, 0));
     }

@@ -121,9 +121,9 @@ impl<'a> Decoder<'a> {
             placed = !kept.holds(region);
             if placed && let Some(rest) = self.decode_rows(tile, (bytes, None), pixels)? {
                 let bytes = bytes.into();
-                let kept = Arc::new(rest.map_or(Kept::Nothing, |rest| Kept::Rest { bytes, rest }));
-                cache.keep(name, Arc::clone(&kept));
-                return Ok(kept);
+                let kept = rest.map_or(Kept::Nothing, |rest| Kept::Rest { bytes, rest });
+                cache.settle(name, &kept);
+                return Ok(Arc::new(kept));
             }
             let pieces = if placed { self.laid.placements(tile) } else { &[] };
             let mut buffer = cache.buffer(size);

@@ -141,7 +141,7 @@ impl TileCache {
         Some(cell)
     }
 
-    /// Keeps something of a tile instead of what there was or was to be.
+    /// Keeps something of a tile instead of what there was.
     fn keep(&self, key: TileKey, kept: Arc<Kept>) {
         let bytes = kept.bytes() as u64;
         self.lock().insert(key, Arc::new(OnceLock::from(Ok(kept))), bytes);
@@ -180,6 +180,11 @@ impl SlideTiles {
 
     pub(super) fn claim(&self, tile: TileName, bytes: u64) -> Option<Cell> {
         self.cache.claim(TileKey { blob: self.blob.clone(), tile }, bytes)
+    }
+
+    /// What was claimed turned out to be this.
+    pub(super) fn settle(&self, tile: TileName, kept: &Kept) {
+        self.cache.lock().shrink(&TileKey { blob: self.blob.clone(), tile }, kept.bytes() as u64);
     }
 
     pub(super) fn keep(&self, tile: TileName, kept: Arc<Kept>) {

@@ -10,7 +10,7 @@ use std::{
     ops::Range,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::SystemTime,
 };
 
@@ -28,7 +28,22 @@ pub(super) struct LocalFile {
 struct Inner {
     path: PathBuf,
     file: OnceLock<File>,
+    buffers: Buffers,
 }
+
+/// Memory of bodies that nobody reads any more: fresh memory costs a fault for every page, and being made zero.
+#[derive(Debug, Clone, Default)]
+struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A body in use; its memory comes back when the last slice of it has gone.
+struct Body {
+    bytes: Vec<u8>,
+    home: Buffers,
+}
+
+/// Buffers that are kept, and the largest: what a lease of a scan reads.
+const KEPT_BUFFERS: usize = 4;
+const KEPT_BYTES: usize = 2 << 20;
 
 /// What a path holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +55,7 @@ pub(super) struct Version {
 impl LocalFile {
     /// Opens nothing yet.
     pub(super) fn new(path: &Path) -> Self {
-        Self { inner: Arc::new(Inner { path: path.to_owned(), file: OnceLock::new() }) }
+        Self { inner: Arc::new(Inner { path: path.to_owned(), file: OnceLock::new(), buffers: Buffers::default() }) }
     }
 
     /// The version that the path holds now.
@@ -56,7 +71,7 @@ impl LocalFile {
     /// The bytes of each range, shorter where the file ends, and the version that the path held after the last was read.
     pub(super) async fn read(&self, ranges: &[Range<u64>]) -> io::Result<(Vec<Bytes>, Version)> {
         if let Some(file) = self.inner.file.get()
-            && let Some(bodies) = ranges.iter().map(|range| read_at_once(file, range)).collect()
+            && let Some(bodies) = ranges.iter().map(|range| read_at_once((file, &self.inner.buffers), range)).collect()
         {
             return Ok((bodies, self.version()?));
         }
@@ -76,14 +91,14 @@ impl LocalFile {
                 self.inner.file.get_or_init(|| file)
             }
         };
-        let bodies = ranges.iter().map(|range| read(file, range)).collect::<io::Result<_>>()?;
+        let bodies = ranges.iter().map(|range| read((file, &self.inner.buffers), range)).collect::<io::Result<_>>()?;
         Ok((bodies, self.version()?))
     }
 }
 
 /// The bytes of a range, as far as the file goes.
-fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
-    let mut body = buffer(range)?;
+fn read((file, buffers): (&File, &Buffers), range: &Range<u64>) -> io::Result<Bytes> {
+    let mut body = buffers.take(range)?;
     let mut filled = 0;
     while filled < body.len() {
         match file.read_at(&mut body[filled..], range.start + filled as u64) {
@@ -94,29 +109,57 @@ fn read(file: &File, range: &Range<u64>) -> io::Result<Bytes> {
         }
     }
     body.truncate(filled);
-    Ok(body.into())
+    Ok(buffers.lend(body))
 }
 
 /// The whole range if it takes no waiting.
 #[cfg(target_os = "linux")]
-fn read_at_once(file: &File, range: &Range<u64>) -> Option<Bytes> {
+fn read_at_once((file, buffers): (&File, &Buffers), range: &Range<u64>) -> Option<Bytes> {
     use rustix::io::{ReadWriteFlags, preadv2};
-    let mut body = buffer(range).ok()?;
+    let mut body = buffers.take(range).ok()?;
     let length = body.len();
     let into = &mut [io::IoSliceMut::new(&mut body)];
     let read = preadv2(file, into, range.start, ReadWriteFlags::NOWAIT).ok()?;
-    (read == length).then(|| body.into())
+    (read == length).then(|| buffers.lend(body))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_at_once(_: &File, _: &Range<u64>) -> Option<Bytes> {
+fn read_at_once(_: (&File, &Buffers), _: &Range<u64>) -> Option<Bytes> {
     None
 }
 
-/// Room for a range; the caller has checked its length against the file's.
-fn buffer(range: &Range<u64>) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
-    Ok(vec![0; length])
+impl Buffers {
+    /// Room for a range, of whatever it held before; the caller has checked its length against the file's.
+    fn take(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let mut buffer = if length <= KEPT_BYTES { self.lock().pop().unwrap_or_default() } else { Vec::new() };
+        buffer.resize(length, 0);
+        Ok(buffer)
+    }
+
+    /// What is in a buffer, to be shared.
+    fn lend(&self, bytes: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Body { bytes, home: self.clone() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let mut spare = self.home.lock();
+        if spare.len() < KEPT_BUFFERS && self.bytes.capacity() <= KEPT_BYTES {
+            spare.push(std::mem::take(&mut self.bytes));
+        }
+    }
 }
 
 fn etag(metadata: &Metadata) -> String {
@@ -127,6 +170,8 @@ fn etag(metadata: &Metadata) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use object_store::{ObjectStoreExt, local::LocalFileSystem};
 
     use super::*;
@@ -146,6 +191,22 @@ mod tests {
             let (bodies, found) = file.read(&[2..5, 8..20, 30..31]).await.unwrap();
             assert_eq!((bodies, &found), (vec!["234".into(), "89".into(), Bytes::new()], &version));
         }
+    }
+
+    #[tokio::test]
+    async fn memory_comes_back_and_shows_nothing_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.svs");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let file = LocalFile::new(&path);
+        let (first, _) = file.read(slice::from_ref(&(0..10))).await.unwrap();
+        let (held, place) = (first[0].slice(2..4), first[0].as_ptr());
+        drop(first);
+        let (second, _) = file.read(slice::from_ref(&(5..8))).await.unwrap();
+        assert!(second[0].as_ptr() != place && held == "23", "a slice of it is still read");
+        drop(held);
+        let (third, _) = file.read(&[1..3, 8..20]).await.unwrap();
+        assert_eq!((third[0].as_ptr(), &third[0][..], &third[1][..]), (place, &b"12"[..], &b"89"[..]));
     }
 
     #[tokio::test]
