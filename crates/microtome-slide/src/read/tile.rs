@@ -69,7 +69,7 @@ impl<'a> Decoder<'a> {
                 self.scatter((held, *region), placements, pixels);
                 return Ok(());
             }
-            Some(Kept::Rest { bytes, rest }) => return self.go_on(tile, (bytes, rest), pixels),
+            Some(Kept::Rest { bytes, rest }) => return self.go_on(tile, region, (bytes, rest), pixels),
             Some(Kept::Nothing) | None => {}
         }
         let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
@@ -119,18 +119,17 @@ impl<'a> Decoder<'a> {
         let held = cell.get_or_init(|| {
             // Where all is kept, the pieces are copied out of it.
             placed = !kept.holds(region);
-            if placed && let Some(rest) = self.decode_rows(tile, (bytes, None), pixels)? {
+            let mut pieces = targets(self.laid, if placed { self.laid.placements(tile) } else { &[] }, pixels);
+            if placed && let Some(rest) = self.decode_rows(tile, (bytes, None), &mut pieces)? {
                 let bytes = bytes.into();
                 let kept = rest.map_or(Kept::Nothing, |rest| Kept::Rest { bytes, rest });
                 cache.settle(name, &kept);
                 return Ok(Arc::new(kept));
             }
-            let pieces = if placed { self.laid.placements(tile) } else { &[] };
             let mut buffer = cache.buffer(size);
-            let mut targets = targets(self.laid, pieces, pixels);
             let stride = size / kept.height as usize;
-            targets.push(Target { region: kept, pixels: &mut buffer, stride, format: self.laid.format() });
-            self.decode(tile, bytes, &mut targets)?;
+            pieces.push(Target { region: kept, pixels: &mut buffer, stride, format: self.laid.format() });
+            self.decode(tile, bytes, &mut pieces)?;
             Ok(Arc::new(Kept::Pixels { region: kept, pixels: buffer }))
         });
         match &**held.as_ref().map_err(Fault::clone)? {
@@ -147,26 +146,44 @@ impl<'a> Decoder<'a> {
     fn go_on(
         &mut self,
         tile: &PlannedTile,
+        region: Region,
         (bytes, rest): (&Arc<[u8]>, &TileRest),
         pixels: &mut [u8],
     ) -> Result<(), Fault> {
-        let left = self.decode_rows(tile, (bytes, Some(rest)), pixels)?;
-        if let (Some(Some(rest)), Some(cache)) = (left, self.cache) {
-            cache.keep(self.laid.name(tile), Arc::new(Kept::Rest { bytes: Arc::clone(bytes), rest }));
+        let (name, placements) = (self.laid.name(tile), self.laid.placements(tile));
+        let shown = self.laid.level().shown(tile.number);
+        if let Some(cache) = self.cache
+            && (self.placed(tile) != area(region) || region.width != shown.width)
+        {
+            // The next lease needs what is beside it.
+            let kept = Region { y: rest.y(), height: shown.bottom() - rest.y(), ..shown };
+            let (stride, format) = (kept.width as usize * self.laid.format().bytes(), self.laid.format());
+            let mut buffer = cache.buffer(stride * kept.height as usize);
+            let target = Target { region: kept, pixels: &mut buffer, stride, format };
+            self.decode_rows(tile, (bytes, Some(rest)), &mut [target])?;
+            self.scatter((&buffer, kept), placements, pixels);
+            cache.keep(name, Arc::new(Kept::Pixels { region: kept, pixels: buffer }));
+            return Ok(());
+        }
+        let left = self.decode_rows(tile, (bytes, Some(rest)), &mut targets(self.laid, placements, pixels))?;
+        match (left.flatten(), self.cache) {
+            (Some(rest), Some(cache)) => cache.keep(name, Arc::new(Kept::Rest { bytes: Arc::clone(bytes), rest })),
+            // A scan is done with it, and the next tile gets memory that is warm.
+            (None, Some(cache)) => cache.drop(name),
+            (_, None) => {}
         }
         Ok(())
     }
 
-    /// Decodes the pieces of a tile down to the lowest, and returns what is left, if anything is; nothing of that if the
-    /// codec decodes whole tiles.
+    /// Decodes pieces of a tile down to the lowest, and returns what is left, if anything is; nothing of that if the codec
+    /// decodes whole tiles.
     fn decode_rows(
         &mut self,
         tile: &PlannedTile,
         (bytes, above): (&[u8], Option<&TileRest>),
-        pixels: &mut [u8],
+        targets: &mut [Target<'_>],
     ) -> Result<Option<Option<TileRest>>, Fault> {
-        let mut targets = targets(self.laid, self.laid.placements(tile), pixels);
-        let rows = self.run(tile, bytes, |codec, encoded, _| codec.decode_rows(encoded, &mut targets, above))?;
+        let rows = self.run(tile, bytes, |codec, encoded, _| codec.decode_rows(encoded, targets, above))?;
         let Rows::Read(rest) = rows else { return Ok(None) };
         self.decoded += u64::from(above.is_none());
         Ok(Some(rest))

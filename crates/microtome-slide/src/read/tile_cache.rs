@@ -187,6 +187,11 @@ impl SlideTiles {
         self.cache.lock().shrink(&TileKey { blob: self.blob.clone(), tile }, kept.bytes() as u64);
     }
 
+    /// Nobody will need it again.
+    pub(super) fn drop(&self, tile: TileName) {
+        self.cache.lock().remove(&TileKey { blob: self.blob.clone(), tile });
+    }
+
     pub(super) fn keep(&self, tile: TileName, kept: Arc<Kept>) {
         self.cache.keep(TileKey { blob: self.blob.clone(), tile }, kept);
     }
