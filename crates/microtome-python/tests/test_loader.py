@@ -194,12 +194,16 @@ def test_large_patches_stay_within_the_memory_given(tmp_path: pathlib.Path, run:
 
 
 def test_who_gives_up_in_a_loop_may_begin_another(job: pathlib.Path) -> None:
+    """Batches of the loop that was given up may be on their way: none of them is one of the next."""
     with open_loader(job) as loader:
-        with pytest.raises(ZeroDivisionError):
-            for batch in loader:
-                raise ZeroDivisionError(batch["x"])
-        loader.set_epoch(0)
-        assert sorted(numbers(loader)) == list(range(300))
+        expected = numbers(loader)
+        for _ in range(30):
+            loader.set_epoch(0)
+            with pytest.raises(ZeroDivisionError):
+                for batch in loader:
+                    raise ZeroDivisionError(batch["x"])
+            loader.set_epoch(0)
+            assert numbers(loader) == expected
 
 
 def test_a_loader_is_pickled_with_its_state_and_not_with_its_sockets(job: pathlib.Path) -> None:

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::HandedOff;
-use super::group::{About, Answer, Member, Message};
+use super::group::{About, Answer, Handed, Member, Message};
 use crate::error::FeedError;
 use crate::head::{Batch, Feed, PatchSpec};
 
@@ -102,7 +102,7 @@ impl Asked {
         let rows = batch.patches().len();
         if let Some(member) = self.members.get_mut(rank) {
             member.wants = member.wants.saturating_sub(1);
-            member.tell(Answer::Batch(Arc::new(batch), 0..rows));
+            member.tell(Answer::Batch(Handed { batch: Arc::new(batch), rows: 0..rows, reading: member.reading }));
         }
         *left = left.saturating_sub(rows);
         if *left == 0 {

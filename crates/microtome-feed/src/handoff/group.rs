@@ -56,10 +56,19 @@ pub(super) enum Message {
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Stream(Arc<About>),
-    Batch(Arc<Batch>, Range<usize>),
+    Batch(Handed),
     Stats(Box<Snapshot>),
-    End,
+    End { reading: u64 },
     Failed(FeedError),
+}
+
+/// A member's rows of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Handed {
+    pub(super) batch: Arc<Batch>,
+    pub(super) rows: Range<usize>,
+    /// Which of the readings that the member has asked for: what was handed out for one may be on its way when the next begins.
+    pub(super) reading: u64,
 }
 
 /// What a stream is.
@@ -79,6 +88,8 @@ pub(super) struct Member {
     /// The reading that it waits for, if it does; `None` in it is the stream's start.
     pub(super) waits_for: Option<Option<Start>>,
     pub(super) wants: u64,
+    /// Counts the readings that it has asked for behind the first one.
+    pub(super) reading: u64,
 }
 
 #[derive(Debug)]
@@ -149,6 +160,7 @@ impl Group {
                 self.streaming = false;
                 if let Some(member) = self.members.get_mut(&rank) {
                     (member.waits_for, member.wants) = (Some(Some(start)), 0);
+                    member.reading += 1;
                 }
                 self.start();
             }
@@ -239,7 +251,7 @@ impl Group {
         let Some(batch) = batch else {
             self.streaming = false;
             self.outcome = HandedOff::Whole { digest: self.digest.hex() };
-            self.members.values().for_each(|member| member.tell(Answer::End));
+            self.members.values().for_each(|member| member.tell(Answer::End { reading: member.reading }));
             return Ok(());
         };
         self.digest.update(&batch);
@@ -249,7 +261,8 @@ impl Group {
         for member in self.members.values_mut() {
             member.wants -= 1;
             let Range { start, end } = ranks.rows(member.rank, rows);
-            member.tell(Answer::Batch(Arc::clone(&batch), start as usize..end as usize));
+            let (rows, reading) = (start as usize..end as usize, member.reading);
+            member.tell(Answer::Batch(Handed { batch: Arc::clone(&batch), rows, reading }));
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +15,10 @@ use tokio::sync::mpsc;
 
 use super::Streams;
 use super::frame::{Frame, Line, Request, SegmentFrame};
-use super::group::{About, Answer, Member, Message};
+use super::group::{About, Answer, Handed, Member, Message};
 use super::segments::Segments;
 use crate::error::FeedError;
-use crate::head::{Batch, PatchSpec};
+use crate::head::PatchSpec;
 
 /// The longest line is a list of slides that are left out.
 const LINE_BYTES: u64 = 64 << 20;
@@ -31,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn attend(stream: UnixStream, streams: Arc<Streams>) -> io::Result<()> {
     let (asks, answers) = stream.into_split();
     let mut asks = BufReader::new(asks);
-    let mut frames = Frames { program: answers, segments: Segments::default(), reading: 0, about: None };
+    let mut frames = Frames { program: answers, segments: Segments::default(), about: None };
     let outcome = match begin(&mut asks, streams).await {
         Ok(Err(error)) => frames.write(&Frame::error(&error)).await,
         Ok(Ok(connection)) => connection.run(&mut asks, &mut frames).await,
@@ -77,7 +76,7 @@ async fn begin(
     drop(streams);
     let (answers, inbox) = mpsc::unbounded_channel();
     let wants = if request.shared { 0 } else { 1 };
-    let member = Member { rank, answers, waits_for: Some(request.start()), wants };
+    let member = Member { rank, answers, waits_for: Some(request.start()), wants, reading: 0 };
     if group.send(Message::Joined { member, world: request.world }).is_err() {
         return Ok(Err(FeedError::Closed));
     }
@@ -110,15 +109,14 @@ impl Connection {
                         }
                         frames.about = Some(about);
                     }
-                    Some(Answer::Batch(batch, rows)) if self.shared => frames.share(&batch, rows).await?,
-                    Some(Answer::Batch(batch, rows)) => {
-                        frames.send(&batch, rows).await?;
-                        drop(batch);
+                    Some(Answer::Batch(handed)) if self.shared => frames.share(handed).await?,
+                    Some(Answer::Batch(handed)) => {
+                        frames.send(handed).await?;
                         self.tell(Message::Wanted { rank: self.rank, batches: 1, waited: None });
                     }
                     Some(Answer::Stats(stats)) => frames.write(&Frame::stats(&stats)).await?,
-                    Some(Answer::End) => {
-                        frames.write(&Frame::End { end: true, reading: frames.reading }).await?;
+                    Some(Answer::End { reading }) => {
+                        frames.write(&Frame::End { end: true, reading }).await?;
                         if !self.shared {
                             return Ok(());
                         }
@@ -153,7 +151,6 @@ impl Connection {
         let Line { next, release, start, slides, stats, ask, .. } = line;
         release.into_iter().for_each(|slot| frames.segments.release(slot));
         if let Some(start) = start {
-            frames.reading += 1;
             self.tell(Message::Started { rank: self.rank, start });
         }
         if !ask.is_empty() {
@@ -179,8 +176,6 @@ impl Connection {
 struct Frames {
     program: OwnedWriteHalf,
     segments: Segments,
-    /// Counts the readings that the program has asked for behind the first one.
-    reading: u64,
     about: Option<Arc<About>>,
 }
 
@@ -199,8 +194,8 @@ impl Frames {
     }
 
     /// A frame with its pixels behind it.
-    async fn send(&mut self, batch: &Batch, rows: Range<usize>) -> io::Result<()> {
-        let line = Frame::batch(self.dataset(), (batch, rows.clone()), self.reading, None).line()?;
+    async fn send(&mut self, Handed { batch, rows, reading }: Handed) -> io::Result<()> {
+        let line = Frame::batch(self.dataset(), (&batch, rows.clone()), reading, None).line()?;
         self.program.write_all(&line).await?;
         for pixels in batch.pixels(rows) {
             self.program.write_all(pixels).await?;
@@ -209,8 +204,8 @@ impl Frames {
     }
 
     /// A frame with its pixels in shared memory.
-    async fn share(&mut self, batch: &Batch, rows: Range<usize>) -> io::Result<()> {
-        let Self { program, segments, reading, about } = self;
+    async fn share(&mut self, Handed { batch, rows, reading }: Handed) -> io::Result<()> {
+        let Self { program, segments, about } = self;
         let Some(about) = about else { return Ok(()) };
         let patch_bytes = about.recipe.patch_bytes().get();
         let most = u64::from(about.recipe.batch_size.get()) * patch_bytes;
@@ -219,7 +214,7 @@ impl Frames {
             filling.write(pixels)?;
         }
         let segment = SegmentFrame { slot: filling.slot, new: filling.new };
-        let line = Frame::batch(&about.recipe.name, (batch, rows), *reading, Some(segment)).line()?;
+        let line = Frame::batch(&about.recipe.name, (&batch, rows), reading, Some(segment)).line()?;
         let sent = match filling.to_send() {
             Some(memory) => send_with(program.as_ref(), &line, memory).await?,
             None => 0,
