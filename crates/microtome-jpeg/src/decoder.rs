@@ -1,5 +1,7 @@
 //! The decoder: buffers and tables of one thread, and the order of the steps.
 
+use std::sync::Arc;
+
 use crate::{
     Error, Header, Index, Kernels, block,
     geometry::Geometry,
@@ -95,7 +97,10 @@ impl Decoder {
         let start = index.as_deref().and_then(|index| index.before(first)).unwrap_or_default();
         self.load(header, &geometry, start.1, index.as_deref());
         self.planes.prepare(&geometry);
-        self.walk(header, WalkOf { geometry: &geometry, start, row: 0, index })?;
+        let data = std::mem::take(&mut self.data);
+        let walked = self.walk(header, &data, WalkOf { geometry: &geometry, start, due: None, index });
+        self.data = data;
+        walked?;
         self.paint(&geometry, transform, targets);
         Ok(())
     }
@@ -113,24 +118,31 @@ impl Decoder {
         above: Option<&Rest>,
     ) -> Result<Option<Rest>, Error> {
         let Some(wanted) = check(header, targets)? else { return Ok(None) };
-        let start = above.map(|above| above.start(header, wanted)).transpose()?;
+        above.map_or(Ok(()), |above| above.check(header, wanted))?;
         let extended = Rest::extend(header, wanted);
         let geometry = Geometry::new(&header.frame, extended.unwrap_or(wanted));
-        let (row, entry) = start.unwrap_or_default();
-        self.load(header, &geometry, entry, None);
         self.planes.prepare(&geometry);
-        if let Some(above) = above {
-            above.restore(header, &mut self.planes);
-        }
-        let start = (row * geometry.mcus_across, entry);
-        let end = self.walk(header, WalkOf { geometry: &geometry, start, row, index: None })?;
+        let (data, start) = match above {
+            Some(above) => {
+                above.restore(header, &mut self.planes);
+                above.data()
+            }
+            None => {
+                self.load(header, &geometry, Entry::default(), None);
+                (Arc::new(std::mem::take(&mut self.data)), Default::default())
+            }
+        };
+        let walk = WalkOf { geometry: &geometry, start, due: above.map(Rest::due), index: None };
+        let end = self.walk(header, &data, walk)?;
         let next = geometry.mcus[1].last + 1;
-        let rest = end.filter(|_| extended.is_some()).map(|entry| {
+        let left = end.filter(|_| extended.is_some()).map(|entry| {
             let y = wanted.y + wanted.height;
-            Rest::new(header, y, (next, entry), &self.planes)
+            Rest::new(header, y, (next, entry), (Arc::clone(&data), start), &self.planes)
         });
+        // What nobody goes on with is room for the next tile's.
+        self.data = Arc::into_inner(data).unwrap_or_default();
         self.paint(&geometry, transform, targets);
-        Ok(rest)
+        Ok(left)
     }
 
     fn paint(&mut self, geometry: &Geometry, transform: ColorTransform, targets: &mut [(Region, Target<'_>)]) {
@@ -140,12 +152,12 @@ impl Decoder {
     }
 
     /// Reads the geometry's blocks into the planes, and says where the MCU behind them starts.
-    fn walk(&mut self, header: &Header<'_>, walk: WalkOf<'_, '_>) -> Result<Option<Entry>, Error> {
+    fn walk(&mut self, header: &Header<'_>, data: &Unstuffed, walk: WalkOf<'_, '_>) -> Result<Option<Entry>, Error> {
         let (places, large) = self.prepare_tables(header, walk.geometry.skips());
         if large {
-            self.read(walk, (&places, header.restart_interval), |slot| slot.large.as_ref())
+            self.read(walk, data, (&places, header.restart_interval), |slot| slot.large.as_ref())
         } else {
-            self.read(walk, (&places, header.restart_interval), |slot| slot.small.as_ref())
+            self.read(walk, data, (&places, header.restart_interval), |slot| slot.small.as_ref())
         }
     }
 
@@ -184,7 +196,8 @@ impl Decoder {
     /// As [`Decoder::walk`], with tables of one size, which lie at places by component.
     fn read<const ENTRIES: usize, const SKIPS: usize>(
         &mut self,
-        WalkOf { geometry, start, row, index }: WalkOf<'_, '_>,
+        WalkOf { geometry, start, due, index }: WalkOf<'_, '_>,
+        data: &Unstuffed,
         (places, restart_interval): (&[[usize; 2]], u32),
         tables: fn(&Slot) -> Option<&Tables<ENTRIES, SKIPS>>,
     ) -> Result<Option<Entry>, Error> {
@@ -197,7 +210,7 @@ impl Decoder {
             units.extend(blocks.map(|at| Unit { component, at, dc, ac }));
         }
         let (planes, samples) = self.planes.parts();
-        let plan = Plan { geometry, units: &units, restart_interval, data: &self.data, start, row };
+        let plan = Plan { geometry, units: &units, restart_interval, data, start, due };
         let mut output = Output { inverse: self.kernels.inverse, quantization: &self.quantization, planes, samples };
         self.rooms.clear();
         let mut walk = Walk::new(&plan, index);
@@ -210,10 +223,10 @@ impl Decoder {
 #[derive(Debug)]
 struct WalkOf<'a, 'i> {
     geometry: &'a Geometry,
-    /// The MCU at which the loaded data start, and the entry of it.
+    /// The MCU at which the data start, and the entry of it.
     start: (u32, Entry),
-    /// The first row of MCUs to read.
-    row: u32,
+    /// The first row of MCUs to read, if it is not the first one needed, and where it starts.
+    due: Option<(u32, Entry)>,
     index: Option<&'i mut Index>,
 }
 

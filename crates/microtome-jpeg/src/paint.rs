@@ -101,7 +101,8 @@ impl Painting<'_> {
                 let start = (row - region.y) as usize * target.stride;
                 let out = &mut target.pixels[start..][..region.width as usize * target.format.bytes()];
                 let left = (region.x - all.x) as usize;
-                self.kernels.convert(transform, target.format)(&samples.map(|samples| &samples[left..]), out);
+                let [first, second, third] = samples.map(|samples| &samples[left..]);
+                self.kernels.convert(transform, target.format)(first, second, third, out);
             }
         }
     }
@@ -119,9 +120,9 @@ impl Painting<'_> {
             Kind::Repeat => {
                 line.chunks_mut(2).zip(near[1..].iter().take(count)).for_each(|(pair, sample)| pair.fill(*sample));
             }
-            Kind::Down => (self.kernels.down)(&[&near[1..], &far()[1..]], bias, &mut line[..count]),
+            Kind::Down => (self.kernels.down)(&near[1..], &far()[1..], bias, &mut line[..count]),
             Kind::Across => (self.kernels.across)(near, line, count),
-            Kind::Both => (self.kernels.both)(&[near, far()], line, count),
+            Kind::Both => (self.kernels.both)(near, far(), line, count),
         }
         &line[odd..]
     }

@@ -1,9 +1,10 @@
 //! What a decode of a tile's upper part leaves for one of its lower part: where the data go on, and the samples there.
 //!
-//! The lower part may begin inside a row of MCUs, and its upsampling looks at a row of samples above, so those are kept. A
-//! tile that is wanted in two steps is walked once, and what waits between them is a thirtieth of its pixels.
+//! The lower part may begin inside a row of MCUs, and its upsampling looks at a row of samples above, so those are kept. The
+//! entropy data are handed on as they are, ready to be read. A tile that is wanted in two steps is walked once, and what waits
+//! between them is some sixth of its pixels.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     Error, Header,
@@ -11,15 +12,19 @@ use crate::{
     index::Entry,
     planes::Planes,
     region::Region,
+    unstuff::Unstuffed,
 };
 
 /// Where a decode of a tile ended. It belongs to that tile alone: with another, the pixels would be wrong (and nothing worse).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
-    /// Bytes of entropy data and MCUs of the tile.
-    tile: (usize, u32),
+    /// MCUs of the tile, across and down.
+    mcus: (u32, u32),
     /// The first row of pixels that can be decoded.
     y: u32,
+    /// The entropy data, ready to be read, and where they start.
+    data: Arc<Unstuffed>,
+    start: (u32, Entry),
     /// The row of MCUs that is due, and where it starts in the data.
     row: u32,
     entry: Entry,
@@ -30,7 +35,7 @@ pub struct Rest {
 impl Rest {
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
-        self.samples.len() + size_of::<Self>()
+        self.data.bytes() + self.samples.len() + size_of::<Self>()
     }
 
     /// The first row of pixels that can be decoded with it.
@@ -48,21 +53,38 @@ impl Rest {
         Some(all).filter(|_| last + 1 < rows)
     }
 
-    /// What is left below row `y`, of planes that hold all until the row of MCUs at `entry`.
-    pub(crate) fn new(header: &Header<'_>, y: u32, (row, entry): (u32, Entry), planes: &Planes) -> Self {
+    /// What is left below row `y`, of planes that hold all until the row of MCUs at `entry`, and of the data that start with an
+    /// MCU.
+    pub(crate) fn new(
+        header: &Header<'_>,
+        y: u32,
+        (row, entry): (u32, Entry),
+        (data, start): (Arc<Unstuffed>, (u32, Entry)),
+        planes: &Planes,
+    ) -> Self {
         let kept: Vec<Kept> = Kept::all(header, y, row).collect();
         let bytes = kept.iter().map(|kept| kept.rows.len() * kept.width).sum();
         let mut samples = Vec::with_capacity(bytes);
         for (component, kept) in kept.into_iter().enumerate() {
             planes.rows(component, kept.rows).for_each(|line| samples.extend_from_slice(&line[..kept.width]));
         }
-        Self { tile: name(header), y, row, entry, samples }
+        Self { mcus: header.mcus(), y, data, start, row, entry, samples }
     }
 
-    /// The row of MCUs that is due, and where it starts in the data; refuses another tile, and a region that begins above.
-    pub(crate) fn start(&self, header: &Header<'_>, region: Region) -> Result<(u32, Entry), Error> {
-        if self.tile == name(header) && region.y >= self.y {
-            Ok((self.row, self.entry))
+    /// The row of MCUs that is due, and where it starts in the data.
+    pub(crate) fn due(&self) -> (u32, Entry) {
+        (self.row, self.entry)
+    }
+
+    /// The data, and where they start.
+    pub(crate) fn data(&self) -> (Arc<Unstuffed>, (u32, Entry)) {
+        (Arc::clone(&self.data), self.start)
+    }
+
+    /// Refuses a tile of another size, and a region that begins above.
+    pub(crate) fn check(&self, header: &Header<'_>, region: Region) -> Result<(), Error> {
+        if self.mcus == header.mcus() && region.y >= self.y {
+            Ok(())
         } else {
             Err(Error::Request("the region begins above what is left of the tile"))
         }
@@ -97,9 +119,4 @@ impl Kept {
         };
         Geometry::new(&header.frame, line).components.into_iter().map(of_one)
     }
-}
-
-fn name(header: &Header<'_>) -> (usize, u32) {
-    let (across, down) = header.mcus();
-    (header.data.len(), across.saturating_mul(down))
 }

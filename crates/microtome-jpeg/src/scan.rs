@@ -34,8 +34,8 @@ pub(crate) struct Plan<'a, const ENTRIES: usize, const SKIPS: usize> {
     pub(crate) data: &'a Unstuffed,
     /// Where the data start: the MCU, and the entry of it.
     pub(crate) start: (u32, Entry),
-    /// The first row of MCUs to read: those above were read before.
-    pub(crate) row: u32,
+    /// The first row of MCUs to read, if those above were read before, and where it starts.
+    pub(crate) due: Option<(u32, Entry)>,
 }
 
 /// A walk at the start of an MCU.
@@ -73,7 +73,10 @@ impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKI
         let bits = Bits::at(plan.data.padded(), entry.bit as usize % 8);
         let previous = entry.previous.map(i32::from);
         let mut walk = Self { plan, index, bits, previous, mcu, restart: (0, 0), noted: u32::MAX, left_out: 0 };
-        walk.find_restart();
+        match plan.due {
+            Some((row, entry)) => walk.go_on((row * plan.geometry.mcus_across, entry)),
+            None => walk.find_restart(),
+        }
         walk.find_noted();
         walk
     }
@@ -82,7 +85,8 @@ impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKI
     pub(crate) fn run(&mut self, rooms: &mut Rooms, output: &mut Output<'_>) -> Result<(), Error> {
         let [columns, rows] = self.plan.geometry.mcus;
         let mut units = Vec::with_capacity(self.plan.units.len());
-        for row in rows.first.max(self.plan.row)..=rows.last {
+        let due = self.plan.due.map_or(0, |(row, _)| row);
+        for row in rows.first.max(due)..=rows.last {
             let start = row * self.plan.geometry.mcus_across;
             self.reach(start + columns.first)?;
             units.clear();
@@ -120,9 +124,18 @@ impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKI
         Ok(())
     }
 
+    /// Goes on at an MCU that is known to start at an entry, ahead of the data's start.
+    pub(crate) fn go_on(&mut self, (mcu, entry): (u32, Entry)) {
+        let Plan { data, start: (_, start), .. } = *self.plan;
+        // An entry ahead of the start lies behind it in the data too, unless it is another tile's.
+        let bit = (entry.bit as usize).saturating_sub(start.bit as usize / 8 * 8).min(8 * data.length());
+        (self.mcu, self.bits, self.previous) = (mcu, Bits::at(data.padded(), bit), entry.previous.map(i32::from));
+        self.find_restart();
+    }
+
     /// Jumps as near before an MCU as is known, if that is ahead.
     fn jump(&mut self, mcu: u32) {
-        let Plan { restart_interval: interval, data, start: (first, start), .. } = *self.plan;
+        let Plan { restart_interval: interval, data, start: (first, _), .. } = *self.plan;
         let segments = mcu.checked_div(interval).zip(first.checked_div(interval));
         let restart = segments.and_then(|(segment, first)| {
             let marker = (segment - first).checked_sub(1)?;
@@ -130,16 +143,12 @@ impl<'a, 'i, const ENTRIES: usize, const SKIPS: usize> Walk<'a, 'i, ENTRIES, SKI
         });
         let entry = self.index.as_ref().and_then(|index| index.before(mcu));
         let by_restart = restart.map_or(0, |(mcu, _)| mcu);
-        if let Some((at, entry)) = entry.filter(|(at, _)| *at > self.mcu && *at >= by_restart) {
-            // An entry ahead of the start lies behind it in the data too, unless the index is another tile's.
-            let bit = (entry.bit as usize).saturating_sub(start.bit as usize / 8 * 8).min(8 * data.length());
-            (self.mcu, self.bits, self.previous) = (at, Bits::at(data.padded(), bit), entry.previous.map(i32::from));
+        if let Some(known) = entry.filter(|(at, _)| *at > self.mcu && *at >= by_restart) {
+            self.go_on(known);
         } else if let Some((at, byte)) = restart.filter(|(at, _)| *at > self.mcu) {
             (self.mcu, self.bits, self.previous) = (at, Bits::at(data.padded(), 8 * byte as usize), [0; 3]);
-        } else {
-            return;
+            self.find_restart();
         }
-        self.find_restart();
     }
 
     /// Finds the restart marker that is next.

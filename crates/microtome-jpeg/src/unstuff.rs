@@ -7,7 +7,7 @@
 pub(crate) const PADDING: usize = 64;
 
 /// Entropy data ready to be read; reused from tile to tile.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unstuffed {
     /// The data, then [`PADDING`].
     bytes: Vec<u8>,
@@ -24,6 +24,8 @@ impl Unstuffed {
         self.left_out.clear();
         self.restarts.clear();
         self.bytes.resize((raw.len() + PADDING).max(self.bytes.len()), 0);
+        // One byte of 256 is 0xff, where nothing is known.
+        self.left_out.reserve(raw.len() / 128);
         let (mut from, mut to) = (0, 0);
         loop {
             let rest = &raw[from..];
@@ -56,6 +58,11 @@ impl Unstuffed {
     /// The data with their padding.
     pub(crate) fn padded(&self) -> &[u8] {
         &self.bytes[..self.length + PADDING]
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.capacity() + size_of_val(&self.left_out[..]) + size_of_val(&self.restarts[..])
     }
 
     /// Bytes of data.

@@ -21,6 +21,7 @@ pub struct Header<'a> {
     pub(crate) components: Vec<ComponentTables<'a>>,
     /// MCUs between two restart markers; 0: there are none.
     pub(crate) restart_interval: u32,
+    length: usize,
     /// Entropy data with all that follows.
     pub(crate) data: &'a [u8],
 }
@@ -52,7 +53,8 @@ impl<'a> Header<'a> {
                 marker::SOS => {
                     let frame = frame.ok_or(segment.error("a scan before the frame"))?;
                     let components = set.resolve(&frame, segment)?;
-                    return Ok(Self { frame, components, restart_interval, data: segments.rest() });
+                    let data = segments.rest();
+                    return Ok(Self { frame, components, restart_interval, length: tile.len() - data.len(), data });
                 }
                 marker::EOI => return Err(segment.error("no scan")),
                 _ => set.read(segment)?,
@@ -73,6 +75,11 @@ impl<'a> Header<'a> {
     /// Components: 1 (grey) or 3.
     pub fn components(&self) -> usize {
         self.components.len()
+    }
+
+    /// Bytes of the tile before its entropy data.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// Minimum coded units a row, and rows of them.

@@ -66,16 +66,15 @@ pub(crate) type Across = fn(&[u8], &mut [u8], usize);
 
 /// As [`Across`], of samples that are themselves weighted 3:1 of a near and a far row.
 ///
-/// Rows come by reference, here and below: an array of slices in an argument is copied from call to call, and read back before
-/// the processor has written it.
-pub(crate) type Both = fn(&[&[u8]; 2], &mut [u8], usize);
+/// Rows come one by one, here and below: an array of slices is written to memory for a call, and read back before it is there.
+pub(crate) type Both = fn(&[u8], &[u8], &mut [u8], usize);
 
 /// Weights a near and a far row 3:1; rounds by adding a bias of 1 or 2. Exactly as long as the output.
-pub(crate) type Down = fn(&[&[u8]; 2], u8, &mut [u8]);
+pub(crate) type Down = fn(&[u8], &[u8], u8, &mut [u8]);
 
 /// Converts rows of three components to a row of pixels. Writes the pixels and nothing behind them; the rows are at least as
 /// long, rounded up to [`WIDE`].
-pub(crate) type Convert = fn(&[&[u8]; 3], &mut [u8]);
+pub(crate) type Convert = fn(&[u8], &[u8], &[u8], &mut [u8]);
 
 /// Samples of input that upsampling may use at a time.
 pub(crate) const STEP: usize = 16;

@@ -66,7 +66,7 @@ pub(super) fn across(near: &[u8], out: &mut [u8], count: usize) {
 }
 
 /// See [`super::Both`].
-pub(super) fn both([near, far]: &[&[u8]; 2], out: &mut [u8], count: usize) {
+pub(super) fn both(near: &[u8], far: &[u8], out: &mut [u8], count: usize) {
     let windows = near.windows(3).zip(far.windows(3));
     for (pair, (near, far)) in out.as_chunks_mut::<2>().0.iter_mut().zip(windows).take(count) {
         let [left, this, right] = [0, 1, 2].map(|at| 3 * u16::from(near[at]) + u16::from(far[at]));
@@ -75,15 +75,20 @@ pub(super) fn both([near, far]: &[&[u8]; 2], out: &mut [u8], count: usize) {
 }
 
 /// See [`super::Down`].
-pub(super) fn down([near, far]: &[&[u8]; 2], bias: u8, out: &mut [u8]) {
-    for (out, (near, far)) in out.iter_mut().zip(near.iter().zip(*far)) {
+pub(super) fn down(near: &[u8], far: &[u8], bias: u8, out: &mut [u8]) {
+    for (out, (near, far)) in out.iter_mut().zip(near.iter().zip(far)) {
         *out = ((3 * u16::from(*near) + u16::from(*far) + u16::from(bias)) >> 2) as u8;
     }
 }
 
 /// See [`super::Convert`].
-pub(super) fn convert<const YCBCR: bool, const BYTES: usize>([first, second, third]: &[&[u8]; 3], out: &mut [u8]) {
-    let samples = first.iter().zip(*second).zip(*third);
+pub(super) fn convert<const YCBCR: bool, const BYTES: usize>(
+    first: &[u8],
+    second: &[u8],
+    third: &[u8],
+    out: &mut [u8],
+) {
+    let samples = first.iter().zip(second).zip(third);
     for (pixel, ((first, second), third)) in out.as_chunks_mut::<BYTES>().0.iter_mut().zip(samples) {
         let colors = if YCBCR { ycbcr_to_rgb([*first, *second, *third]) } else { [*first, *second, *third] };
         for (to, from) in pixel.iter_mut().zip(colors.into_iter().chain([255])) {

@@ -48,8 +48,8 @@ proptest! {
             let run = |kernels: &Kernels| {
                 let mut out = [(); 3].map(|()| vec![0; 160]);
                 (kernels.across)(&near, &mut out[0], count);
-                (kernels.both)(&[&near, &far], &mut out[1], count);
-                (kernels.down)(&[&near, &far], bias, &mut out[2][..count]);
+                (kernels.both)(&near, &far, &mut out[1], count);
+                (kernels.down)(&near, &far, bias, &mut out[2][..count]);
                 out.iter_mut().for_each(|out| out.truncate(2 * count));
                 out
             };
@@ -64,7 +64,7 @@ proptest! {
                 let run = |kernels: &Kernels| {
                     let mut out = vec![9; width * format.bytes() + 40];
                     let rows = [&rows[0][..], &rows[1], &rows[2]];
-                    kernels.convert(transform, format)(&rows, &mut out[..width * format.bytes()]);
+                    kernels.convert(transform, format)(rows[0], rows[1], rows[2], &mut out[..width * format.bytes()]);
                     out
                 };
                 for kernels in Kernels::all() {
@@ -85,7 +85,7 @@ fn every_chroma_converts_alike() {
                 let run = |kernels: &Kernels| {
                     let mut out = vec![0; 256 * 3];
                     let rows = [&[luma; 256][..], &second, &[third; 256]];
-                    kernels.convert(ColorTransform::YCbCr, PixelFormat::Rgb)(&rows, &mut out);
+                    kernels.convert(ColorTransform::YCbCr, PixelFormat::Rgb)(rows[0], rows[1], rows[2], &mut out);
                     out
                 };
                 assert_eq!(run(&kernels), run(&Kernels::portable()), "{}", kernels.name());

@@ -7,9 +7,9 @@
 //! The colour transform follows the directory's Photometric, as OpenSlide has it: Aperio writes RGB without any marker
 //! that says so, and decoders would take it for YCbCr.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
-use microtome_jpeg::{ColorTransform, Error, Header};
+use microtome_jpeg::{ColorTransform, Error, Header, Rest};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
@@ -60,12 +60,19 @@ impl TileCodec for Jpeg {
         targets: &mut [Target<'_>],
         above: Option<&TileRest>,
     ) -> Result<Rows, CodecError> {
+        let bytes = above.map_or(tile.bytes, |above| &above.head);
+        let tile = EncodedTile { bytes, ..tile };
         let rows = with_decoder(tile, targets, |decoder, header, transform, targets| {
-            decoder.decode_rows(header, transform, targets, above)
+            let rest = decoder.decode_rows(header, transform, targets, above.map(|above| &above.rest))?;
+            Ok(rest.map(|rest| (rest, header.length())))
         });
+        let left = |(rest, length): (Rest, usize)| {
+            let head = above.map_or_else(|| bytes[..length].into(), |above| Arc::clone(&above.head));
+            TileRest { head, rest }
+        };
         match rows {
             Err(CodecError::Unsupported { .. }) => Ok(Rows::Unread),
-            outcome => outcome.map(Rows::Read),
+            outcome => Ok(Rows::Read(outcome?.map(left))),
         }
     }
 }

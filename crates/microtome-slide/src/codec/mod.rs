@@ -13,7 +13,7 @@ mod raw;
 mod target;
 mod zstd;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 pub(crate) use color::Color;
 pub(crate) use target::{PixelFormat, Region, Target};
@@ -110,8 +110,8 @@ pub(crate) trait TileCodec: fmt::Debug + Send + Sync {
         scratch: &mut Scratch,
     ) -> Result<(), CodecError>;
 
-    /// As [`TileCodec::decode`], of a tile whose rows below the targets will be wanted later; goes on from what such a call
-    /// has left `above`. Most schemes cannot stop inside a tile.
+    /// As [`TileCodec::decode`], of a tile whose rows below the targets will be wanted later; or goes on from what such a call
+    /// has left `above`, without the tile's bytes. Most schemes cannot stop inside a tile.
     fn decode_rows(
         &self,
         _tile: EncodedTile<'_>,
@@ -122,8 +122,24 @@ pub(crate) trait TileCodec: fmt::Debug + Send + Sync {
     }
 }
 
-/// What a codec keeps of a tile of which the upper rows are decoded.
-pub(crate) type TileRest = microtome_jpeg::Rest;
+/// What the JPEG codec keeps of a tile of which the upper rows are decoded.
+#[derive(Debug)]
+pub(crate) struct TileRest {
+    /// The tile's headers.
+    head: Arc<[u8]>,
+    rest: microtome_jpeg::Rest,
+}
+
+impl TileRest {
+    /// The first row that can be decoded.
+    pub(crate) fn y(&self) -> u32 {
+        self.rest.y()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.head.len() + self.rest.bytes()
+    }
+}
 
 /// What came of decoding a tile's upper rows.
 #[derive(Debug)]

@@ -69,7 +69,7 @@ impl<'a> Decoder<'a> {
                 self.scatter((held, *region), placements, pixels);
                 return Ok(());
             }
-            Some(Kept::Rest { bytes, rest }) => return self.go_on(tile, region, (bytes, rest), pixels),
+            Some(Kept::Rest(rest)) => return self.go_on(tile, region, rest, pixels),
             Some(Kept::Nothing) | None => {}
         }
         let Some(bytes) = self.fetched.tile(tile)? else { return Ok(()) };
@@ -121,8 +121,7 @@ impl<'a> Decoder<'a> {
             placed = !kept.holds(region);
             let mut pieces = targets(self.laid, if placed { self.laid.placements(tile) } else { &[] }, pixels);
             if placed && let Some(rest) = self.decode_rows(tile, (bytes, None), &mut pieces)? {
-                let bytes = bytes.into();
-                let kept = rest.map_or(Kept::Nothing, |rest| Kept::Rest { bytes, rest });
+                let kept = rest.map_or(Kept::Nothing, Kept::Rest);
                 cache.settle(name, &kept);
                 return Ok(Arc::new(kept));
             }
@@ -143,13 +142,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes what patches need of the rest of a tile, and keeps what is left then.
-    fn go_on(
-        &mut self,
-        tile: &PlannedTile,
-        region: Region,
-        (bytes, rest): (&Arc<[u8]>, &TileRest),
-        pixels: &mut [u8],
-    ) -> Result<(), Fault> {
+    fn go_on(&mut self, tile: &PlannedTile, region: Region, rest: &TileRest, pixels: &mut [u8]) -> Result<(), Fault> {
         let (name, placements) = (self.laid.name(tile), self.laid.placements(tile));
         let shown = self.laid.level().shown(tile.number);
         if let Some(cache) = self.cache
@@ -160,14 +153,14 @@ impl<'a> Decoder<'a> {
             let (stride, format) = (kept.width as usize * self.laid.format().bytes(), self.laid.format());
             let mut buffer = cache.buffer(stride * kept.height as usize);
             let target = Target { region: kept, pixels: &mut buffer, stride, format };
-            self.decode_rows(tile, (bytes, Some(rest)), &mut [target])?;
+            self.decode_rows(tile, (&[], Some(rest)), &mut [target])?;
             self.scatter((&buffer, kept), placements, pixels);
             cache.keep(name, Arc::new(Kept::Pixels { region: kept, pixels: buffer }));
             return Ok(());
         }
-        let left = self.decode_rows(tile, (bytes, Some(rest)), &mut targets(self.laid, placements, pixels))?;
+        let left = self.decode_rows(tile, (&[], Some(rest)), &mut targets(self.laid, placements, pixels))?;
         match (left.flatten(), self.cache) {
-            (Some(rest), Some(cache)) => cache.keep(name, Arc::new(Kept::Rest { bytes: Arc::clone(bytes), rest })),
+            (Some(rest), Some(cache)) => cache.keep(name, Arc::new(Kept::Rest(rest))),
             // A scan is done with it, and the next tile gets memory that is warm.
             (None, Some(cache)) => cache.drop(name),
             (_, None) => {}

@@ -76,8 +76,8 @@ pub(crate) type Held = HashMap<TileName, Arc<Kept>>;
 pub(crate) enum Kept {
     /// Decoded pixels of a region, rows without gaps.
     Pixels { region: Region, pixels: Vec<u8> },
-    /// The tile's bytes, and what it takes to decode the rows that were not yet.
-    Rest { bytes: Arc<[u8]>, rest: TileRest },
+    /// What it takes to decode the rows that were not yet.
+    Rest(TileRest),
     /// Nothing: the rows that were not decoded cannot be gone on to.
     Nothing,
 }
@@ -87,7 +87,7 @@ impl Kept {
     fn holds(&self, wanted: Region) -> bool {
         match self {
             Self::Pixels { region, .. } => region.holds(wanted),
-            Self::Rest { rest, .. } => rest.y() <= wanted.y,
+            Self::Rest(rest) => rest.y() <= wanted.y,
             Self::Nothing => false,
         }
     }
@@ -95,7 +95,7 @@ impl Kept {
     fn bytes(&self) -> usize {
         match self {
             Self::Pixels { pixels, .. } => pixels.len(),
-            Self::Rest { bytes, rest } => bytes.len() + rest.bytes(),
+            Self::Rest(rest) => rest.bytes(),
             Self::Nothing => 0,
         }
     }

@@ -131,7 +131,7 @@ pub(super) fn across(near: &[u8], out: &mut [u8], count: usize) {
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn both([near, far]: &[&[u8]; 2], out: &mut [u8], count: usize) {
+pub(super) fn both(near: &[u8], far: &[u8], out: &mut [u8], count: usize) {
     for (step, out) in out.as_chunks_mut::<{ 2 * STEP }>().0.iter_mut().take(count.div_ceil(STEP)).enumerate() {
         let at = step * STEP;
         let (near, far) = (widened(near, at), widened(far, at));
@@ -141,7 +141,7 @@ pub(super) fn both([near, far]: &[&[u8]; 2], out: &mut [u8], count: usize) {
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn down([near, far]: &[&[u8]; 2], bias: u8, out: &mut [u8]) {
+pub(super) fn down(near: &[u8], far: &[u8], bias: u8, out: &mut [u8]) {
     let (whole, rest) = out.as_chunks_mut::<32>();
     let done = whole.len() * 32;
     let rows = near.as_chunks::<32>().0.iter().zip(far.as_chunks::<32>().0);
@@ -153,11 +153,17 @@ pub(super) fn down([near, far]: &[&[u8]; 2], bias: u8, out: &mut [u8]) {
         let high = sum(_mm256_unpackhi_epi8(near, zero), _mm256_unpackhi_epi8(far, zero));
         store_32(out, _mm256_packus_epi16(low, high));
     }
-    portable::down(&[&near[done..], &far[done..]], bias, rest);
+    portable::down(&near[done..], &far[done..], bias, rest);
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn convert<const YCBCR: bool, const BYTES: usize>(rows: &[&[u8]; 3], out: &mut [u8]) {
+pub(super) fn convert<const YCBCR: bool, const BYTES: usize>(
+    first: &[u8],
+    second: &[u8],
+    third: &[u8],
+    out: &mut [u8],
+) {
+    let rows = [first, second, third];
     let count = out.len() / BYTES;
     let Some(last) = count.checked_sub(WIDE) else {
         let pixels = converted::<YCBCR, BYTES>(rows, 0);
@@ -178,7 +184,7 @@ pub(super) fn convert<const YCBCR: bool, const BYTES: usize>(rows: &[&[u8]; 3], 
 /// The 32 pixels from one on.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn converted<const YCBCR: bool, const BYTES: usize>(rows: &[&[u8]; 3], at: usize) -> [__m256i; 4] {
+fn converted<const YCBCR: bool, const BYTES: usize>(rows: [&[u8]; 3], at: usize) -> [__m256i; 4] {
     let samples = rows.map(|row| row[at..].first_chunk().map_or(_mm256_setzero_si256(), |row| load_32(row)));
     let colors = if YCBCR { ycbcr_to_rgb(samples) } else { samples };
     if BYTES == 3 { rgb(colors) } else { rgba(colors) }

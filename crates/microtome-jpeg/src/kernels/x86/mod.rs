@@ -28,16 +28,16 @@ pub(super) fn avx2() -> Option<Kernels> {
         name: "AVX2",
         inverse: |batch, filled, samples| unsafe { avx2::inverse(batch, filled, samples) },
         across: |near, out, count| unsafe { avx2::across(near, out, count) },
-        both: |rows, out, count| unsafe { avx2::both(rows, out, count) },
-        down: |rows, bias, out| unsafe { avx2::down(rows, bias, out) },
+        both: |near, far, out, count| unsafe { avx2::both(near, far, out, count) },
+        down: |near, far, bias, out| unsafe { avx2::down(near, far, bias, out) },
         convert: [
             [
-                |rows, out| unsafe { avx2::convert::<false, 3>(rows, out) },
-                |rows, out| unsafe { avx2::convert::<false, 4>(rows, out) },
+                |first, second, third, out| unsafe { avx2::convert::<false, 3>(first, second, third, out) },
+                |first, second, third, out| unsafe { avx2::convert::<false, 4>(first, second, third, out) },
             ],
             [
-                |rows, out| unsafe { avx2::convert::<true, 3>(rows, out) },
-                |rows, out| unsafe { avx2::convert::<true, 4>(rows, out) },
+                |first, second, third, out| unsafe { avx2::convert::<true, 3>(first, second, third, out) },
+                |first, second, third, out| unsafe { avx2::convert::<true, 4>(first, second, third, out) },
             ],
         ],
     })
