@@ -70,8 +70,9 @@ impl Asked {
                 self.refuse(rank, FeedError::Request { problem });
             }
             Message::Stats { rank } => {
-                let stats = Answer::Stats(Box::new(self.feed.stats()));
-                self.members.get(&rank).into_iter().for_each(|member| member.tell(stats.clone()));
+                if let Some(member) = self.members.get(&rank) {
+                    member.tell_stats(&self.feed);
+                }
             }
             Message::Left { rank } => {
                 self.members.remove(&rank);

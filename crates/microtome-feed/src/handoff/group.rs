@@ -171,8 +171,9 @@ impl Group {
                 }
             }
             Message::Stats { rank } => {
-                let stats = Answer::Stats(Box::new(self.feed.stats()));
-                self.members.get(&rank).into_iter().for_each(|member| member.tell(stats.clone()));
+                if let Some(member) = self.members.get(&rank) {
+                    member.tell_stats(&self.feed);
+                }
             }
             Message::Left { rank } => self.leave(rank),
         }
@@ -269,6 +270,11 @@ impl Group {
 }
 
 impl Member {
+    /// What has happened so far.
+    pub(super) fn tell_stats(&self, feed: &Feed) {
+        self.tell(Answer::Stats(Box::new(feed.stats())));
+    }
+
     /// A connection that is gone says so with `Left`.
     pub(super) fn tell(&self, answer: Answer) {
         let _ = self.answers.send(answer);

@@ -90,11 +90,16 @@ impl<'a> Decoder<'a> {
     fn kept(&self, tile: &PlannedTile, region: Region) -> Option<Region> {
         self.cache?;
         let shown = self.laid.level().shown(tile.number);
-        if self.placed(tile) != area(region) || region.width != shown.width {
+        if !self.is_done_by(tile, region, shown) {
             return Some(shown);
         }
         let rest = Region { y: region.bottom(), height: shown.height - region.bottom(), ..shown };
         Some(rest).filter(|rest| rest.height > 0)
+    }
+
+    /// Whether a scan is done with the rows of a tile's region once they are placed: whole ones, and in no two patches.
+    fn is_done_by(&self, tile: &PlannedTile, region: Region, shown: Region) -> bool {
+        self.placed(tile) == area(region) && region.width == shown.width
     }
 
     /// Pixels of all pieces of a tile together.
@@ -146,7 +151,7 @@ impl<'a> Decoder<'a> {
         let (name, placements) = (self.laid.name(tile), self.laid.placements(tile));
         let shown = self.laid.level().shown(tile.number);
         if let Some(cache) = self.cache
-            && (self.placed(tile) != area(region) || region.width != shown.width)
+            && !self.is_done_by(tile, region, shown)
         {
             // The next lease needs what is beside it.
             let kept = Region { y: rest.y(), height: shown.bottom() - rest.y(), ..shown };

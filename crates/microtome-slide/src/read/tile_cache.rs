@@ -1,6 +1,6 @@
 //! A cache of decoded tiles, so that a scan decodes each tile once although neighbouring patches, rows and leases share it.
 //!
-//! Where the codec can stop inside a tile, what is kept of one whose upper rows are done is its bytes and where to go on: a
+//! Where the codec can stop inside a tile, what is kept of one whose upper rows are done is its data and where to go on: a
 //! quarter of the pixels' bytes, and no pixel is written twice. Else it is pixels.
 //!
 //! A decoded tile takes about 20 times the bytes that it has in the blob, so only scans put tiles in: a tile of which a scan needs a
