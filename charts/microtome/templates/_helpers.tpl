@@ -18,3 +18,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "microtome.image" -}}
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
+
+{{- /* What the operator reads as its configuration file; it refuses what it does not know. */ -}}
+{{- define "microtome.config" -}}
+{{- pick .Values "pools" "provisioningTimeoutSeconds" "headLossSeconds" "fairShare" | toYaml }}
+{{- end }}

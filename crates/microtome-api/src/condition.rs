@@ -7,8 +7,17 @@
 //! | waits for quota | False `Queued` | – |
 //! | admitted, pods not yet running | False `Starting` | – |
 //! | program runs | True `Running` | – |
+//! | a head ended, another follows | False `Retrying` | – |
+//! | suspended, pods not yet gone | False `Suspending` | – |
+//! | suspended | False `Suspended` | – |
+//! | quota taken back, pods not yet gone | False `Evicting` | – |
+//! | waits for its turn on a standing cluster | False `Queued` | – |
+//! | standing cluster, head runs | True `Running` | – |
 //! | ended, exit code 0 | True `Complete` | – |
-//! | ended otherwise | False `Failed` | True `Failed` |
+//! | ended otherwise | False `Failed` | True, why |
+//!
+//! `Failed` is `True` with why: `BackoffLimitExceeded`, `DeadlineExceeded`, `StorageDenied`, `HeadLost`. `Evicted` is `True`
+//! from the moment at which quota was taken back until the object is admitted again.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -19,6 +28,8 @@ pub const READY: &str = "Ready";
 pub const STALLED: &str = "Stalled";
 /// The cluster may use its team's quota.
 pub const ADMITTED: &str = "Admitted";
+/// Its quota was taken back; it waits again, or its pods are going.
+pub const EVICTED: &str = "Evicted";
 /// The job ended well (as batch/v1 says it).
 pub const COMPLETE: &str = "Complete";
 /// The job ended badly (as batch/v1 says it).
@@ -67,6 +78,32 @@ pub enum Reason {
     HeadLost,
     /// The head ran longer than it may.
     DeadlineExceeded,
+    /// It asks for more than the profile allows.
+    ExceedsProfile,
+    /// The profile names what there is not.
+    InvalidProfile,
+    /// The Team cannot be carried out as it is written.
+    InvalidTeam,
+    /// Its pods are going because it is suspended.
+    Suspending,
+    /// It is suspended and holds nothing.
+    Suspended,
+    /// Its pods are going because its quota was taken back.
+    Evicting,
+    /// Its quota was taken back.
+    Evicted,
+    /// Its pods found no node in time.
+    ProvisioningTimeout,
+    /// A head ended; the next attempt follows.
+    Retrying,
+    /// The program failed more often than it may.
+    BackoffLimitExceeded,
+    /// A standing cluster had no job for as long as it may.
+    IdleTimeout,
+    /// There is no such standing PatchCluster, or it has ended.
+    NoCluster,
+    /// The storage said 403.
+    StorageDenied,
 }
 
 impl Reason {
@@ -93,6 +130,19 @@ impl Reason {
             Self::Failed => "Failed",
             Self::HeadLost => "HeadLost",
             Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::ExceedsProfile => "ExceedsProfile",
+            Self::InvalidProfile => "InvalidProfile",
+            Self::InvalidTeam => "InvalidTeam",
+            Self::Suspending => "Suspending",
+            Self::Suspended => "Suspended",
+            Self::Evicting => "Evicting",
+            Self::Evicted => "Evicted",
+            Self::ProvisioningTimeout => "ProvisioningTimeout",
+            Self::Retrying => "Retrying",
+            Self::BackoffLimitExceeded => "BackoffLimitExceeded",
+            Self::IdleTimeout => "IdleTimeout",
+            Self::NoCluster => "NoCluster",
+            Self::StorageDenied => "StorageDenied",
         }
     }
 }

@@ -53,6 +53,11 @@ pub fn certificates(cluster: &str, attempt: i32) -> String {
     format!("{cluster}-tls-{attempt}")
 }
 
+/// The NetworkPolicy of a cluster's heads or workers.
+pub fn network_policy(cluster: &str, role: &str) -> String {
+    format!("{cluster}-{role}")
+}
+
 /// The ConfigMap from which the head reads what to do.
 pub fn work_order(cluster: &str) -> String {
     format!("{cluster}-job")

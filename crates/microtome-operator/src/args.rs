@@ -1,11 +1,13 @@
 //! The command line. It becomes [`Settings`]; nothing else reads it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use microtome_api::names;
 
-use crate::settings::{LogFormat, PullPolicy, Settings};
+use crate::config;
+use crate::settings::{LogFormat, PodName, PullPolicy, Settings};
 
 /// Microtome's Kubernetes operator.
 #[derive(Debug, Parser)]
@@ -49,14 +51,27 @@ pub(crate) struct Run {
     /// Address of /healthz and /readyz
     #[arg(long, env = "MICROTOME_HEALTH_ADDRESS", default_value = "0.0.0.0:8080")]
     health_address: SocketAddr,
+    /// Name of this pod, under which it holds the lease
+    #[arg(long, env = "MICROTOME_POD_NAME", default_value = "operator")]
+    pod_name: String,
+    /// Address of this pod, to which heads are sent while it leads
+    #[arg(long, env = "MICROTOME_POD_IP")]
+    pod_ip: Option<IpAddr>,
+    /// File with pools, time-outs and fair share, as YAML
+    #[arg(long, env = "MICROTOME_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Form of the log
     #[arg(long, env = "MICROTOME_LOG_FORMAT", value_enum, default_value = "json")]
     log_format: LogFormat,
 }
 
-impl From<Run> for Settings {
-    fn from(run: Run) -> Self {
-        Self {
+impl TryFrom<Run> for Settings {
+    type Error = config::Error;
+
+    fn try_from(run: Run) -> Result<Self, config::Error> {
+        Ok(Self {
+            config: config::read(run.config.as_deref())?,
+            pod: PodName { name: run.pod_name, address: run.pod_ip },
             data_plane_image: run.data_plane_image,
             image_pull_policy: run.image_pull_policy,
             namespace: run.namespace,
@@ -66,7 +81,7 @@ impl From<Run> for Settings {
             control_address: run.control_address,
             health_address: run.health_address,
             log_format: run.log_format,
-        }
+        })
     }
 }
 
@@ -81,7 +96,7 @@ mod tests {
         Args::command().debug_assert();
         let line = ["microtome-operator", "run", "--data-plane-image=i", "--namespace=n", "--image-pull-policy=Never"];
         let Verb::Run(run) = Args::try_parse_from(line).unwrap().verb;
-        let settings = Settings::from(run);
+        let settings = Settings::try_from(run).unwrap();
         assert_eq!(settings.image_pull_policy.as_str(), "Never");
         assert_eq!(settings.control_url(), "https://microtome-operator.n.svc:7400");
     }

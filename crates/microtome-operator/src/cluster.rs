@@ -15,7 +15,7 @@ mod status;
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use microtome_api::PatchCluster;
 use tracing::info;
 
@@ -33,16 +33,20 @@ pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>)
     let observed = observe::observe(&cluster, &context).await?;
     let decision = decide::decide(&observed);
     let applied = apply::apply(&observed, &decision, &context).await;
-    let now = jiff::Timestamp::now();
     let status = match &applied {
-        Ok(()) => status::status(&observed, &decision, now),
+        Ok(()) => status::status(&observed, &decision),
         // A quota or a policy of the namespace says no: the researcher must see that, not the operator's log alone.
-        Err(error) if !error.passes_by_itself() => status::blocked(&observed, &logs::chain(error), now),
+        Err(error) if !error.passes_by_itself() => status::blocked(&observed, &logs::chain(error)),
         Err(_) => return applied.map(|()| Action::await_change()),
     };
     if Some(&status) != cluster.status.as_ref() {
         write::patch_status(&Api::namespaced(context.client.clone(), &namespace), &*cluster, &status).await?;
+        let before = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        // A job tells its own story, of which its cluster is a part.
+        if observed.job.is_none() {
+            context.events.tell(&cluster.object_ref(&()), before, &status.conditions).await;
+        }
         info!(namespace, cluster = cluster.name_any(), decision = decision.name(), "cluster status written");
     }
-    applied.map(|()| Action::await_change())
+    applied.map(|()| decision.due(&observed).map_or_else(Action::await_change, Action::requeue))
 }

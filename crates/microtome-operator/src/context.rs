@@ -4,6 +4,8 @@ use kube::Client;
 
 use crate::control::authority::Authority;
 use crate::control::hub::Hub;
+use crate::events::Events;
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::world::World;
 
@@ -16,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) world: World,
     /// What heads last reported.
     pub(crate) hub: Hub,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
     /// Signs the operator's own certificate; heads are given its public half.
     pub(crate) authority: Authority,
 }

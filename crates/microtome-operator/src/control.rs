@@ -4,6 +4,7 @@
 //! writes objects; what was reported waits in memory until the job's controller writes it down.
 
 pub(crate) mod authority;
+pub(crate) mod endpoint;
 pub(crate) mod hub;
 mod identity;
 pub(crate) mod server;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt};
 use kube::ResourceExt;
@@ -16,6 +16,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tracing::{debug, warn};
 
 use crate::context::Context;
+use crate::metrics::Pass as Ended;
 use crate::watch::{Reader, Watchable};
 use crate::{logs, write};
 
@@ -81,11 +82,20 @@ where
     let queue = UnboundedReceiverStream::new(work.wakes).map(Ok::<_, Infallible>).take_until(Box::pin(stop));
     let step = move |object: Arc<DeserializeGuard<K>>, context: Arc<Context>| {
         async move {
-            match &object.0 {
-                Ok(object) => reconcile(Arc::new(object.clone()), context).await,
+            let Ok(object) = &object.0 else {
                 // Already logged by the watch; it comes back when it is mended.
-                Err(_) => Ok(Action::await_change()),
-            }
+                return Ok(Action::await_change());
+            };
+            let (metrics, name, began) = (&context.metrics, K::kind(&()).to_ascii_lowercase(), Instant::now());
+            metrics.begin(&name);
+            let pass = reconcile(Arc::new(object.clone()), context.clone()).await;
+            let ended = match &pass {
+                Ok(action) if *action == Action::await_change() => Ended::Done,
+                Ok(_) => Ended::Requeued,
+                Err(_) => Ended::Failed,
+            };
+            metrics.end(&name, ended, began.elapsed());
+            pass
         }
         .boxed()
     };

@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: all watches are complete and heads are served.
+//! `/metrics`, and `/healthz`: the process answers. `/readyz`: all watches are complete, so that this operator leads or can at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+
+use crate::metrics;
 
 /// Whether the operator does its work.
 #[derive(Clone, Default)]
@@ -27,9 +31,13 @@ impl Readiness {
 pub(crate) async fn serve(
     address: SocketAddr,
     readiness: Readiness,
+    registry: Registry,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let registry = Arc::new(registry);
+    let scrape = move || async move { ([(CONTENT_TYPE, metrics::OPEN_METRICS)], metrics::encode(&registry)) };
     let router = Router::new()
+        .route("/metrics", get(scrape))
         .route("/healthz", get(|| async { StatusCode::OK }))
         .route("/readyz", get(move || async move { readiness.status() }));
     axum::serve(TcpListener::bind(address).await?, router).with_graceful_shutdown(stop).await

@@ -9,10 +9,9 @@ mod observe;
 mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::runtime::controller::Action;
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use microtome_api::PatchJob;
 use tracing::info;
 
@@ -22,21 +21,22 @@ use crate::write;
 #[cfg(test)]
 pub(crate) use observe::Observed;
 
-/// The garbage collector removes an earlier job's cluster without telling us.
-const RECHECK_OCCUPIED: Duration = Duration::from_secs(2);
-
 /// One pass over one job.
 pub(crate) async fn reconcile(job: Arc<PatchJob>, context: Arc<Context>) -> Result<Action, write::Error> {
     let namespace = job.namespace().unwrap_or_default();
     let observed = observe::observe(&job, &context).await?;
     let decision = decide::decide(&observed);
     apply::apply(&observed, &decision, &context).await?;
-    let status = status::status(&observed, &decision, jiff::Timestamp::now());
+    if decision == decide::Decision::Expire {
+        return Ok(Action::await_change());
+    }
+    let status = status::status(&observed, &decision);
     if Some(&status) != job.status.as_ref() {
         write::patch_status(&Api::namespaced(context.client.clone(), &namespace), &*job, &status).await?;
-        let turned = job.status.as_ref().is_none_or(|before| before.conditions != status.conditions);
+        let before = job.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         // Progress alone is no news.
-        if turned {
+        if before != status.conditions {
+            context.events.tell(&job.object_ref(&()), before, &status.conditions).await;
             info!(namespace, job = job.name_any(), decision = decision.name(), "job status written");
         }
     }
@@ -47,8 +47,5 @@ pub(crate) async fn reconcile(job: Arc<PatchJob>, context: Arc<Context>) -> Resu
     if status.completion_time.is_some() {
         context.hub.forget(&observed.uid());
     }
-    Ok(match decision {
-        decide::Decision::Occupied(_) => Action::requeue(RECHECK_OCCUPIED),
-        _ => Action::await_change(),
-    })
+    Ok(decision.due(&observed).map_or_else(Action::await_change, Action::requeue))
 }

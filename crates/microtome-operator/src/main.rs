@@ -16,12 +16,16 @@ mod bell;
 mod client;
 mod cluster;
 mod cmd;
+mod config;
 mod context;
 mod control;
 mod controller;
+mod events;
 mod health;
 mod job;
+mod leader;
 mod logs;
+mod metrics;
 mod settings;
 mod team;
 mod tenancy;
@@ -35,6 +39,6 @@ use clap::Parser;
 async fn main() -> anyhow::Result<()> {
     let args::Args { verb } = args::Args::parse();
     match verb {
-        args::Verb::Run(run) => cmd::run::run(run.into()).await,
+        args::Verb::Run(run) => cmd::run::run(run.try_into()?).await,
     }
 }

@@ -1,9 +1,11 @@
 //! What the operator was told at its start, checked. No module reads flags or the environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use clap::ValueEnum;
 use microtome_api::names;
+
+use crate::config::Config;
 
 /// The operator's settings.
 #[derive(Clone, Debug)]
@@ -26,6 +28,19 @@ pub(crate) struct Settings {
     pub(crate) health_address: SocketAddr,
     /// The form of the log.
     pub(crate) log_format: LogFormat,
+    /// This pod: who holds the lease, and where heads are sent.
+    pub(crate) pod: PodName,
+    /// Pools, time-outs, fair share.
+    pub(crate) config: Config,
+}
+
+/// The pod in which the operator runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PodName {
+    /// Its name; outside a cluster, any name of its own.
+    pub(crate) name: String,
+    /// Its address; none outside a cluster, where heads cannot reach it.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Settings {

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, ResourceExt};
 use microtome_api::{PatchCluster, PatchJob, PatchProfile, Team, names};
@@ -25,6 +25,7 @@ pub(crate) struct World {
     /// Deployments of clusters only.
     pub(crate) deployments: Reader<Deployment>,
     pub(crate) namespaces: Reader<Namespace>,
+    pub(crate) nodes: Reader<Node>,
 }
 
 /// The queues of the controllers, as the watches fill them.
@@ -48,6 +49,7 @@ pub(crate) struct Watches {
     pods: Watch<Pod>,
     deployments: Watch<Deployment>,
     namespaces: Watch<Namespace>,
+    nodes: Watch<Node>,
 }
 
 impl World {
@@ -60,6 +62,7 @@ impl World {
         self.pods.ready().await;
         self.deployments.ready().await;
         self.namespaces.ready().await;
+        self.nodes.ready().await;
     }
 }
 
@@ -75,6 +78,7 @@ impl Watches {
             pods: watch(client, ours()),
             deployments: watch(client, ours()),
             namespaces: watch(client, all()),
+            nodes: watch(client, all()),
         }
     }
 
@@ -87,6 +91,7 @@ impl Watches {
             pods: self.pods.reader(),
             deployments: self.deployments.reader(),
             namespaces: self.namespaces.reader(),
+            nodes: self.nodes.reader(),
         }
     }
 
@@ -125,6 +130,14 @@ impl Watches {
             job.wake_all(&all.jobs);
             bell.ring();
         });
+        let (waker, pods, bell) = (cluster_waker.clone(), world.pods.clone(), admission.clone());
+        self.nodes.listen(move |node| {
+            // Whose head is on it: it may have to go.
+            let name = node.name_any();
+            let here = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name.as_str());
+            pods.filter(here).iter().for_each(|pod| wake_owner(pod, &waker));
+            bell.ring();
+        });
         let clusters_seen = world.clusters.clone();
         self.profiles.listen(move |_| cluster_waker.wake_all(&clusters_seen));
         let bell = teams.clone();
@@ -135,7 +148,7 @@ impl Watches {
     /// Watches until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let until = || stop.clone().cancelled_owned();
-        let watches: [BoxFuture<'static, ()>; 7] = [
+        let watches: [BoxFuture<'static, ()>; 8] = [
             self.teams.run(until()).boxed(),
             self.profiles.run(until()).boxed(),
             self.clusters.run(until()).boxed(),
@@ -143,6 +156,7 @@ impl Watches {
             self.pods.run(until()).boxed(),
             self.deployments.run(until()).boxed(),
             self.namespaces.run(until()).boxed(),
+            self.nodes.run(until()).boxed(),
         ];
         join_all(watches).await;
     }

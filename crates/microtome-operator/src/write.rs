@@ -1,6 +1,6 @@
 //! The few ways in which the operator writes: server-side apply, create once, status with a version check, delete.
 
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
 use microtome_api::names;
 use serde::Serialize;
@@ -116,6 +116,21 @@ where
     match api.delete(name, &DeleteParams::background()).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         Err(error) => Err(Error::api::<K>("delete", name)(error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Deletes just this version of an object: one that has changed since is judged anew.
+pub(crate) async fn delete_version<K>(api: &Api<K>, object: &K) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let name = object.name_any();
+    let params = DeleteParams::background()
+        .preconditions(Preconditions { resource_version: object.resource_version(), uid: object.uid() });
+    match api.delete(&name, &params).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(Error::api::<K>("delete", &name)(error)),
         Ok(_) => Ok(()),
     }
 }

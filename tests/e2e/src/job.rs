@@ -35,7 +35,7 @@ pub fn job(stage: &Stage, name: &str, wish: Wish) -> Value {
         "metadata": {"name": name, "namespace": stage.name},
         "spec": {
             "command": ["python3", "-c", PROGRAM, arguments[0], arguments[1]],
-            "activeDeadlineSeconds": 600,
+            "activeDeadlineSeconds": 600, "backoffLimit": 0,
             "datasets": [{
                 "name": "train", "slides": {"list": [{"url": "az://slides/CMU-1-Small-Region.svs"}]},
                 "views": [{"name": "image", "size": 256, "level": 0}],

@@ -43,24 +43,43 @@ pub(crate) fn snapshot(observed: &Observed) -> Snapshot {
 fn entry(cluster: &PatchCluster, held: Option<Amounts>, observed: &Observed) -> Option<Cluster> {
     let namespace = cluster.namespace().unwrap_or_default();
     let wants = gang(cluster).ok()?;
-    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let state = if has_ended(cluster) {
-        State::Admitted { charged: held? }
-    } else if condition::is_true(conditions, ADMITTED) {
-        State::Admitted { charged: wants.clone() }
-    } else if waits(conditions) && cluster.metadata.deletion_timestamp.is_none() {
-        State::Waiting
-    } else {
-        return None;
-    };
     let job = write::owner_uid(cluster).and_then(|uid| observed.jobs.get(&uid).copied());
     Some(Cluster {
         team: team_name(observed, &namespace)?,
         submitted: job.unwrap_or_else(|| created(cluster)),
         key: Key { namespace, name: cluster.name_any(), uid: cluster.uid()? },
+        state: state(cluster, &wants, held)?,
         wants,
-        state,
     })
+}
+
+fn state(cluster: &PatchCluster, wants: &Amounts, held: Option<Amounts>) -> Option<State> {
+    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let is_admitted = condition::is_true(conditions, ADMITTED);
+    let charged = |charged| State::Admitted { charged };
+    // Whoever manages it counts it; its pods are as any other's on the nodes.
+    if cluster.spec.managed_by.is_some() {
+        return None;
+    }
+    if has_ended(cluster) || cluster.spec.suspend {
+        return held.map(charged);
+    }
+    match (is_admitted, held) {
+        (true, _) => Some(charged(wants.clone())),
+        // Evicted, and its pods are not yet gone.
+        (false, Some(held)) => Some(charged(held)),
+        (false, None) => (waits(conditions) && cluster.metadata.deletion_timestamp.is_none()).then_some(State::Waiting),
+    }
+}
+
+/// Whether a cluster was suspended and now holds nothing: it is to be admitted anew.
+pub(crate) fn gave_back(cluster: &PatchCluster, observed: &Observed) -> bool {
+    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let uid = cluster.uid().unwrap_or_default();
+    cluster.spec.suspend
+        && condition::is_true(conditions, ADMITTED)
+        && !has_ended(cluster)
+        && observed.pods.iter().all(|pod| pod.cluster_uid != uid)
 }
 
 /// Whether the cluster has run and is over; only pods that are not yet gone are charged then.
@@ -126,7 +145,7 @@ pub(crate) mod tests {
         Holding { namespace: "x".into(), cluster_uid: uid.into(), amounts }
     }
 
-    fn state(observed: &Observed) -> Vec<(String, State)> {
+    fn states(observed: &Observed) -> Vec<(String, State)> {
         snapshot(observed).clusters.into_iter().map(|cluster| (cluster.key.uid, cluster.state)).collect()
     }
 
@@ -140,12 +159,12 @@ pub(crate) mod tests {
 
     #[test]
     fn only_what_waits_for_quota_is_in_the_queue() {
-        assert!(state(&observed(&[])).is_empty(), "not yet judged");
-        assert!(state(&observed(&[(READY, false, Reason::ImageNotAllowed)])).is_empty(), "refused");
+        assert!(states(&observed(&[])).is_empty(), "not yet judged");
+        assert!(states(&observed(&[(READY, false, Reason::ImageNotAllowed)])).is_empty(), "refused");
         let waiting = vec![("cluster-uid".to_owned(), State::Waiting)];
-        assert_eq!(state(&observed(&[(READY, false, Reason::Queued)])), waiting);
+        assert_eq!(states(&observed(&[(READY, false, Reason::Queued)])), waiting);
         assert_eq!(
-            state(&observed(&[(READY, false, Reason::ExceedsTeamMax)])),
+            states(&observed(&[(READY, false, Reason::ExceedsTeamMax)])),
             waiting,
             "the max may have been raised"
         );
@@ -165,12 +184,41 @@ pub(crate) mod tests {
     fn quota_is_held_until_the_pods_are_gone() {
         let running = observed(&[(READY, true, Reason::Running), (ADMITTED, true, Reason::Admitted)]);
         let all = gang(&fixtures::cluster()).unwrap();
-        assert_eq!(state(&running), [("cluster-uid".to_owned(), State::Admitted { charged: all })]);
+        assert_eq!(states(&running), [("cluster-uid".to_owned(), State::Admitted { charged: all })]);
         let mut ended = observed(&[(COMPLETE, true, Reason::Complete), (ADMITTED, true, Reason::Admitted)]);
-        assert!(state(&ended).is_empty(), "no pod is left");
+        assert!(states(&ended).is_empty(), "no pod is left");
         ended.pods = vec![pod("cluster-uid"), pod("cluster-uid")];
         let charged = Amounts::from([("cpu".to_owned(), 8000)]);
-        assert_eq!(state(&ended), [("cluster-uid".to_owned(), State::Admitted { charged })]);
+        assert_eq!(states(&ended), [("cluster-uid".to_owned(), State::Admitted { charged })]);
+    }
+
+    #[test]
+    fn a_suspended_cluster_is_charged_for_the_pods_that_it_still_has() {
+        let mut observed = observed(&[(READY, true, Reason::Running), (ADMITTED, true, Reason::Admitted)]);
+        observed.clusters[0].spec.suspend = true;
+        observed.pods = vec![pod("cluster-uid")];
+        let charged = Amounts::from([("cpu".to_owned(), 4000)]);
+        assert_eq!(states(&observed), [("cluster-uid".to_owned(), State::Admitted { charged })]);
+        assert!(!gave_back(&observed.clusters[0], &observed));
+        observed.pods.clear();
+        assert!(states(&observed).is_empty() && gave_back(&observed.clusters[0], &observed));
+    }
+
+    #[test]
+    fn an_evicted_cluster_waits_when_its_pods_are_gone() {
+        let mut observed = observed(&[(READY, false, Reason::Queued), (ADMITTED, false, Reason::Evicted)]);
+        observed.pods = vec![pod("cluster-uid")];
+        let charged = Amounts::from([("cpu".to_owned(), 4000)]);
+        assert_eq!(states(&observed), [("cluster-uid".to_owned(), State::Admitted { charged })]);
+        observed.pods.clear();
+        assert_eq!(states(&observed), [("cluster-uid".to_owned(), State::Waiting)]);
+    }
+
+    #[test]
+    fn what_somebody_else_manages_is_not_in_the_queue() {
+        let mut observed = observed(&[(READY, false, Reason::Queued)]);
+        observed.clusters[0].spec.managed_by = Some("kueue.x-k8s.io/kueue".into());
+        assert!(states(&observed).is_empty());
     }
 
     #[test]
@@ -179,6 +227,6 @@ pub(crate) mod tests {
         observed.clusters.clear();
         observed.pods = vec![pod("earlier-uid")];
         let charged = Amounts::from([("cpu".to_owned(), 4000)]);
-        assert_eq!(state(&observed), [("earlier-uid".to_owned(), State::Admitted { charged })]);
+        assert_eq!(states(&observed), [("earlier-uid".to_owned(), State::Admitted { charged })]);
     }
 }

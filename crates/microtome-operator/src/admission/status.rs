@@ -10,7 +10,7 @@ use microtome_api::{ClusterStatus, PatchCluster, Team, TeamStatus};
 use microtome_queue::{Amounts, Decision, Shortage, Snapshot, State, Verdict, Waiting};
 
 use super::observe::Observed;
-use super::snapshot::has_ended;
+use super::snapshot::{gave_back, has_ended};
 use crate::tenancy;
 
 /// Positions are told up to here: with every start all positions change, and each is a write.
@@ -35,6 +35,12 @@ pub(crate) fn clusters(
         if Some(&status) != cluster.status.as_ref() {
             changes.push((on, cluster.clone(), status));
         }
+    }
+    for cluster in observed.clusters.iter().filter(|cluster| gave_back(cluster, observed)) {
+        let mut status = cluster.status.clone().unwrap_or_default();
+        let verdict = condition::new(ADMITTED, Some(false), Reason::Suspended, "spec.suspend is true", now);
+        condition::set(&mut status.conditions, verdict);
+        changes.push((false, cluster.clone(), status));
     }
     changes.sort_by_key(|(on, _, _)| !on);
     changes.into_iter().map(|(_, cluster, status)| (cluster, status)).collect()

@@ -4,16 +4,22 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
+use microtome_api::condition::Reason;
 use microtome_api::{PatchCluster, names};
+use serde_json::json;
 
 use super::build::{Input, Objects, secret};
-use super::decide::{Decision, workers_differ};
-use super::observe::{ATTEMPT, Observed};
+use super::decide::Decision;
+use super::observe::Observed;
 use super::{certificates, resolve::Resolved};
 use crate::context::Context;
 use crate::write::{self, Error};
 
+/// Ended heads whose pods, and so whose logs, are kept beside the newest one.
+const KEPT_HEADS: i32 = 5;
 /// Beyond the deadline: scheduling, image pulls, clocks.
 const CERTIFICATE_SLACK_SECONDS: i64 = 3600;
 const CERTIFICATE_LEAST_SECONDS: i64 = 86_400;
@@ -23,36 +29,87 @@ const CERTIFICATE_MOST_SECONDS: i64 = 366 * 86_400;
 /// Carries the decision out.
 pub(crate) async fn apply(observed: &Observed, decision: &Decision, context: &Context) -> Result<(), Error> {
     match decision {
-        Decision::Rest | Decision::Greet | Decision::Refuse(_) | Decision::Queue | Decision::Follow(None) => Ok(()),
-        Decision::Build(resolved) => build(observed, resolved, context).await,
-        Decision::Follow(Some(resolved)) if workers_differ(observed) => {
-            let objects = objects(&observed.cluster, resolved, context)?;
-            write::apply_owned(&api::<Deployment>(observed, context), &objects.workers).await
+        Decision::Rest | Decision::Greet | Decision::Queue | Decision::Suspended | Decision::Backoff(_) => Ok(()),
+        Decision::Refuse(_) => remove_workers(observed, context).await,
+        Decision::Withdraw(_) => {
+            remove_workers(observed, context).await?;
+            match &observed.head {
+                Some(head) if !head.is_going => remove_head(observed, observed.attempt(), context).await,
+                _ => Ok(()),
+            }
         }
-        Decision::Follow(Some(_)) => Ok(()),
-        Decision::Finish(_) | Decision::Tidy => {
-            let name = names::worker_deployment(&observed.cluster.name_any());
-            match observed.workers {
-                Some(_) => write::delete(&api::<Deployment>(observed, context), &name).await,
+        Decision::Build(resolved) => build(observed, resolved, context).await,
+        Decision::Follow(follow) => {
+            if let Some(seconds) = follow.deadline_seconds {
+                shorten(observed, seconds, context).await?;
+            }
+            match &follow.workers {
+                Some(resolved) => workers(observed, resolved, context).await,
                 None => Ok(()),
             }
         }
+        Decision::Record(end) if end.reason == Reason::HeadLost && observed.head.is_some() => {
+            // Its node may come back, and with it the head: it must not find its workers again.
+            remove_head(observed, observed.attempt(), context).await
+        }
+        Decision::Record(_) => Ok(()),
+        Decision::Finish(_) | Decision::Tidy => remove_workers(observed, context).await,
     }
 }
 
+async fn remove_workers(observed: &Observed, context: &Context) -> Result<(), Error> {
+    let name = names::worker_deployment(&observed.cluster.name_any());
+    match observed.workers {
+        Some(_) => write::delete(&api::<Deployment>(observed, context), &name).await,
+        None => Ok(()),
+    }
+}
+
+async fn remove_head(observed: &Observed, attempt: i32, context: &Context) -> Result<(), Error> {
+    let name = names::head_pod(&observed.cluster.name_any(), attempt);
+    write::delete(&api::<Pod>(observed, context), &name).await
+}
+
+/// Lets the kubelet end the head when the cluster's deadline comes, so that it does while the operator is away, too.
+async fn shorten(observed: &Observed, seconds: i64, context: &Context) -> Result<(), Error> {
+    let name = names::head_pod(&observed.cluster.name_any(), observed.attempt());
+    let patch = json!({"spec": {"activeDeadlineSeconds": seconds}});
+    let patched = api::<Pod>(observed, context).patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await;
+    patched.map(|_| ()).map_err(Error::api::<Pod>("shorten the deadline of", &name))
+}
+
+/// Makes everything of an attempt, what is referred to first. What the attempt before left goes before its successor runs;
+/// its pod stays, for its log.
 async fn build(observed: &Observed, resolved: &Resolved, context: &Context) -> Result<(), Error> {
-    let objects = objects(&observed.cluster, resolved, context)?;
-    write::apply_owned(&api::<ConfigMap>(observed, context), &objects.work_order).await?;
+    let (attempt, name) = (observed.attempt(), observed.cluster.name_any());
+    let objects = objects(observed, resolved, context)?;
+    for policy in &objects.policies {
+        write::apply_owned(&api::<NetworkPolicy>(observed, context), policy).await?;
+    }
+    if let Some(work_order) = &objects.work_order {
+        write::apply_owned(&api::<ConfigMap>(observed, context), work_order).await?;
+    }
     certify(observed, context).await?;
     write::apply_owned(&api::<Service>(observed, context), &objects.service).await?;
+    if attempt > 1 {
+        write::delete(&api::<Secret>(observed, context), &names::certificates(&name, attempt - 1)).await?;
+    }
+    if attempt > KEPT_HEADS {
+        remove_head(observed, attempt - KEPT_HEADS, context).await?;
+    }
     write::create_once(&api::<Pod>(observed, context), &objects.head).await?;
+    write::apply_owned(&api::<Deployment>(observed, context), &objects.workers).await
+}
+
+async fn workers(observed: &Observed, resolved: &Resolved, context: &Context) -> Result<(), Error> {
+    let objects = objects(observed, resolved, context)?;
     write::apply_owned(&api::<Deployment>(observed, context), &objects.workers).await
 }
 
 /// Makes the attempt's certificates. Once: a head that runs must not find its workers' authority changed.
 async fn certify(observed: &Observed, context: &Context) -> Result<(), Error> {
     let (cluster, api) = (&observed.cluster, api::<Secret>(observed, context));
-    let name = names::certificates(&cluster.name_any(), ATTEMPT);
+    let name = names::certificates(&cluster.name_any(), observed.attempt());
     let there = api.get_opt(&name).await.map_err(Error::api::<Secret>("get", &name))?;
     match there {
         Some(secret) if write::owner_uid(&secret) == cluster.uid() => return Ok(()),
@@ -61,7 +118,8 @@ async fn certify(observed: &Observed, context: &Context) -> Result<(), Error> {
     }
     let issued = certificates::issue(&cluster.name_any(), &cluster.namespace().unwrap_or_default(), lifetime(cluster))
         .map_err(|source| Error::Certificates { name, source })?;
-    write::create_once(&api, &secret::build(cluster, issued, context.authority.certificate())).await
+    let secret = secret::build(cluster, observed.attempt(), issued, context.authority.certificate());
+    write::create_once(&api, &secret).await
 }
 
 fn lifetime(cluster: &PatchCluster) -> Duration {
@@ -71,8 +129,9 @@ fn lifetime(cluster: &PatchCluster) -> Duration {
     Duration::from_secs(seconds.unsigned_abs())
 }
 
-fn objects(cluster: &PatchCluster, resolved: &Resolved, context: &Context) -> Result<Objects, Error> {
-    Objects::build(&Input { cluster, resolved, settings: &context.settings })
+fn objects(observed: &Observed, resolved: &Resolved, context: &Context) -> Result<Objects, Error> {
+    let (cluster, attempt) = (&observed.cluster, observed.attempt());
+    Objects::build(&Input { cluster, resolved, attempt, settings: &context.settings })
 }
 
 fn api<K>(observed: &Observed, context: &Context) -> Api<K>

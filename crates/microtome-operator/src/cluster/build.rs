@@ -2,9 +2,12 @@
 //! `microtome_api::mount`; pods hold to the restricted Pod Security standard.
 
 pub(crate) mod head;
+pub(crate) mod network;
+pub(crate) mod placement;
 pub(crate) mod pod;
 pub(crate) mod secret;
 pub(crate) mod service;
+pub(crate) mod volumes;
 pub(crate) mod work_order;
 pub(crate) mod workers;
 
@@ -12,11 +15,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use microtome_api::{PatchCluster, names};
 
-use super::observe::ATTEMPT;
 use super::resolve::Resolved;
 use crate::settings::Settings;
 use crate::write;
@@ -25,7 +28,10 @@ pub(crate) use head::CONTAINER as HEAD_CONTAINER;
 
 /// Everything of a cluster but its certificates, which are random and made once (see [`secret`]).
 pub(crate) struct Objects {
-    pub(crate) work_order: ConfigMap,
+    /// Made before the pods that they bind.
+    pub(crate) policies: Vec<NetworkPolicy>,
+    /// None of a standing cluster.
+    pub(crate) work_order: Option<ConfigMap>,
     pub(crate) service: Service,
     pub(crate) head: Pod,
     pub(crate) workers: Deployment,
@@ -35,6 +41,8 @@ pub(crate) struct Objects {
 pub(crate) struct Input<'a> {
     pub(crate) cluster: &'a PatchCluster,
     pub(crate) resolved: &'a Resolved,
+    /// The attempt that they are for.
+    pub(crate) attempt: i32,
     pub(crate) settings: &'a Settings,
 }
 
@@ -42,8 +50,9 @@ impl Objects {
     /// Makes all objects.
     pub(crate) fn build(input: &Input<'_>) -> Result<Self, write::Error> {
         Ok(Self {
+            policies: network::build(input),
             work_order: work_order::build(input)?,
-            service: service::build(input.cluster),
+            service: service::build(input.cluster, input.attempt),
             head: head::build(input),
             workers: workers::build(input),
         })
@@ -80,16 +89,17 @@ pub(crate) fn labels(cluster: &PatchCluster, role: Option<&str>) -> BTreeMap<Str
 }
 
 /// The labels of this attempt's head, by which its Service finds it.
-pub(crate) fn head_selector(cluster: &PatchCluster) -> BTreeMap<String, String> {
+pub(crate) fn head_selector(cluster: &PatchCluster, attempt: i32) -> BTreeMap<String, String> {
     let mut labels = labels(cluster, Some(names::ROLE_HEAD));
     labels.remove("app.kubernetes.io/managed-by");
-    labels.insert(names::LABEL_ATTEMPT.to_owned(), ATTEMPT.to_string());
+    labels.insert(names::LABEL_ATTEMPT.to_owned(), attempt.to_string());
     labels
 }
 
 #[cfg(test)]
 pub(crate) mod fixtures {
-    use crate::settings::{LogFormat, PullPolicy, Settings};
+    use crate::config::Config;
+    use crate::settings::{LogFormat, PodName, PullPolicy, Settings};
 
     pub(crate) fn settings() -> Settings {
         Settings {
@@ -102,6 +112,8 @@ pub(crate) mod fixtures {
             control_address: ([127, 0, 0, 1], 0).into(),
             health_address: ([127, 0, 0, 1], 0).into(),
             log_format: LogFormat::Text,
+            pod: PodName { name: "operator-1".into(), address: None },
+            config: Config::default(),
         }
     }
 }

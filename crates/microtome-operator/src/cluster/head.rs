@@ -1,5 +1,6 @@
 //! What a head's pod says of itself: pure.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use microtome_api::condition::Reason;
 
@@ -19,7 +20,7 @@ pub(crate) enum Head {
 /// How a head ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct End {
-    /// The class of the end: `Complete`, `Failed`, `HeadLost` or `DeadlineExceeded`.
+    /// The class of the end: `Complete`, `Failed`, `StorageDenied`, `HeadLost` or `DeadlineExceeded`.
     pub(crate) reason: Reason,
     /// The program's exit code; none where the pod ended for another reason.
     pub(crate) exit_code: Option<i32>,
@@ -27,19 +28,72 @@ pub(crate) struct End {
     pub(crate) message: String,
 }
 
+/// A head's pod.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HeadPod {
+    pub(crate) head: Head,
+    /// When the kubelet took the pod; its deadline counts from here.
+    pub(crate) taken: Option<Timestamp>,
+    /// When the program was started.
+    pub(crate) started: Option<Timestamp>,
+    /// The pod's deadline.
+    pub(crate) deadline_seconds: Option<i64>,
+    /// Somebody deleted it.
+    pub(crate) is_going: bool,
+    /// The node on which it is.
+    pub(crate) node: Option<String>,
+}
+
+impl HeadPod {
+    /// Reads a head's pod.
+    pub(crate) fn read(pod: &Pod) -> Self {
+        let status = pod.status.as_ref();
+        let program = status.and_then(|status| program(status)).and_then(|container| container.state.as_ref());
+        let running = program.and_then(|state| state.running.as_ref()).and_then(|running| running.started_at.as_ref());
+        let ended = program.and_then(|state| state.terminated.as_ref()).and_then(|ended| ended.started_at.as_ref());
+        let going = pod.metadata.deletion_timestamp.is_some();
+        Self {
+            head: read(pod),
+            taken: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
+            started: running.or(ended).map(|time| time.0),
+            deadline_seconds: pod.spec.as_ref().and_then(|spec| spec.active_deadline_seconds),
+            is_going: going,
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        }
+    }
+}
+
+/// What the cluster does to a pod rather than the program: it uses up no retry. Kubelets that refuse a pod say it in the
+/// reason, evictions and preemptions in a condition.
+fn disrupted(pod: &Pod, status: &PodStatus) -> bool {
+    const REFUSED: [&str; 5] = ["UnexpectedAdmissionError", "NodeAffinity", "NodeShutdown", "Terminated", "NodeLost"];
+    let reason = status.reason.as_deref().unwrap_or_default();
+    let marked = status.conditions.iter().flatten().any(|c| c.type_ == "DisruptionTarget" && c.status == "True");
+    marked || pod.metadata.deletion_timestamp.is_some() || REFUSED.contains(&reason) || reason.starts_with("OutOf")
+}
+
+/// How a head's last word begins where the storage said 403.
+const DENIED: &str = "Denied: ";
+
 /// Waiting that is part of every start.
 const USUAL_WAITING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 /// Reads a head's pod.
-pub(crate) fn read(pod: &Pod) -> Head {
+fn read(pod: &Pod) -> Head {
     let Some(status) = &pod.status else {
         return Head::Starting(String::new());
     };
     match status.phase.as_deref() {
-        Some("Succeeded" | "Failed") => Head::Ended(end(status)),
+        Some("Succeeded" | "Failed") => Head::Ended(end(pod, status)),
         Some("Running") if program_runs(status) => Head::Running,
         _ => Head::Starting(trouble(status).unwrap_or_default()),
     }
+}
+
+/// Whether a pod holds nothing any more.
+pub(crate) fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// What keeps a pod from running, if anything does.
@@ -60,24 +114,40 @@ pub(crate) fn trouble(status: &PodStatus) -> Option<String> {
     })
 }
 
-fn program_runs(status: &PodStatus) -> bool {
-    let program = status.container_statuses.iter().flatten().find(|container| container.name == build::HEAD_CONTAINER);
-    program.and_then(|container| container.state.as_ref()).is_some_and(|state| state.running.is_some())
+fn program(status: &PodStatus) -> Option<&ContainerStatus> {
+    status.container_statuses.iter().flatten().find(|container| container.name == build::HEAD_CONTAINER)
 }
 
-fn end(status: &PodStatus) -> End {
+fn program_runs(status: &PodStatus) -> bool {
+    program(status).and_then(|container| container.state.as_ref()).is_some_and(|state| state.running.is_some())
+}
+
+fn end(pod: &Pod, status: &PodStatus) -> End {
+    let end = told(status);
+    // A program that ended well has done so, whatever then became of its pod.
+    match end.reason {
+        Reason::Failed | Reason::StorageDenied if disrupted(pod, status) => End { reason: Reason::HeadLost, ..end },
+        _ => end,
+    }
+}
+
+fn told(status: &PodStatus) -> End {
     if status.reason.as_deref() == Some("DeadlineExceeded") {
         let message = status.message.clone().unwrap_or_else(|| "the head ran longer than it may".to_owned());
         return End { reason: Reason::DeadlineExceeded, exit_code: None, message };
     }
-    let containers = status.container_statuses.as_deref().unwrap_or_default();
-    let program = containers.iter().find(|container| container.name == build::HEAD_CONTAINER).and_then(terminated);
+    let program = program(status).and_then(terminated);
     // A pod that was evicted, or whose node went, says so itself; its program's exit code is then only the signal.
     if let Some(reason) = &status.reason {
         return End { reason: Reason::Failed, exit_code: None, message: join(reason, status.message.as_deref()) };
     }
     if let Some(program) = program {
-        let reason = if program.exit_code == 0 { Reason::Complete } else { Reason::Failed };
+        let denied = program.message.as_deref().is_some_and(|message| message.starts_with(DENIED));
+        let reason = match program.exit_code {
+            0 => Reason::Complete,
+            _ if denied => Reason::StorageDenied,
+            _ => Reason::Failed,
+        };
         let said = program.message.as_deref().map(str::trim_end).filter(|message| !message.is_empty());
         let message =
             said.or(program.reason.as_deref().filter(|&r| r != "Error" && r != "Completed")).unwrap_or_default();
@@ -173,6 +243,19 @@ mod tests {
             (
                 json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory", "containerStatuses": exit(137, "")}),
                 ended(Reason::Failed, None, "Evicted: low on memory"),
+            ),
+            (
+                json!({"phase": "Failed", "containerStatuses": exit(137, ""),
+                    "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}),
+                ended(Reason::HeadLost, Some(137), ""),
+            ),
+            (
+                json!({"phase": "Failed", "reason": "OutOfcpu", "message": "node has no room"}),
+                ended(Reason::HeadLost, None, "OutOfcpu: node has no room"),
+            ),
+            (
+                json!({"phase": "Failed", "containerStatuses": exit(1, "Denied: 403 from az://slides/a")}),
+                ended(Reason::StorageDenied, Some(1), "Denied: 403 from az://slides/a"),
             ),
             (
                 json!({"phase": "Failed", "initContainerStatuses": init}),

@@ -1,13 +1,14 @@
 //! What a cluster's status says: pure.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, COMPLETE, FAILED, READY, Reason, STALLED};
 use microtome_api::{ClusterStatus, HeadState, names};
 
 use super::decide::Decision;
 use super::head::{End, Head};
-use super::observe::{ATTEMPT, Observed};
+use super::observe::Observed;
 
 /// What stands in `Ready`, and in `Stalled` where nothing will change by itself.
 struct Ready {
@@ -28,7 +29,8 @@ impl Ready {
 }
 
 /// The status after `decision` was carried out.
-pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -> ClusterStatus {
+pub(crate) fn status(observed: &Observed, decision: &Decision) -> ClusterStatus {
+    let now = observed.now;
     let mut status = observed.cluster.status.clone().unwrap_or_default();
     status.workers_ready = observed.workers.map_or(0, |workers| workers.ready);
     let ready = match decision {
@@ -36,21 +38,34 @@ pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -
         Decision::Greet => Ready::new(None, Reason::Pending, "seen, not yet looked at"),
         Decision::Refuse(refusal) => Ready::stalled(refusal.reason, refusal.message.clone()),
         Decision::Queue => queued(&status),
+        Decision::Suspended => Ready::new(Some(false), Reason::Suspended, "spec.suspend is true; it holds nothing"),
+        Decision::Withdraw(reason) => {
+            let message = format!("{} pods are going", observed.pods);
+            Ready::new(Some(false), *reason, message)
+        }
+        Decision::Backoff(until) => waits_for_attempt(&status, *until),
         Decision::Build(_) => {
-            status.head.get_or_insert_with(|| new_head(observed));
+            open_head(&mut status, observed);
             Ready::new(Some(false), Reason::Starting, "pods are being made")
         }
         Decision::Follow(_) => {
-            status.head.get_or_insert_with(|| new_head(observed));
+            open_head(&mut status, observed);
             followed(observed)
         }
+        Decision::Record(end) => {
+            record(&mut status, observed, end);
+            status.failures += i32::from(end.reason == Reason::Failed);
+            if matches!(end.reason, Reason::Suspended | Reason::Evicted) {
+                // It has its whole time again when it is admitted again.
+                status.start_time = None;
+            }
+            Ready::new(Some(false), Reason::Retrying, attempt_ended(&status))
+        }
         Decision::Finish(end) => {
+            record(&mut status, observed, end);
             // They are being removed.
             status.workers_ready = 0;
-            let head = status.head.get_or_insert_with(|| new_head(observed));
-            head.exit_code = end.exit_code;
-            head.message = Some(end.message.clone());
-            finished(&mut status, end, now)
+            finished(&mut status, observed, end)
         }
     };
     status.observed_generation = observed.cluster.metadata.generation;
@@ -64,18 +79,64 @@ pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -
 }
 
 /// The status where the apiserver did not take what was decided; it is tried again.
-pub(crate) fn blocked(observed: &Observed, error: &str, now: Timestamp) -> ClusterStatus {
+pub(crate) fn blocked(observed: &Observed, error: &str) -> ClusterStatus {
     let mut status = observed.cluster.status.clone().unwrap_or_default();
     let ended = |kind| condition::is_true(&status.conditions, kind);
-    if status.head.is_none() && !ended(COMPLETE) && !ended(FAILED) {
-        condition::set(&mut status.conditions, condition::new(READY, Some(false), Reason::Starting, error, now));
+    let open = status.head.as_ref().is_some_and(|head| head.ended.is_none());
+    if !open && !ended(COMPLETE) && !ended(FAILED) {
+        let starting = condition::new(READY, Some(false), Reason::Starting, error, observed.now);
+        condition::set(&mut status.conditions, starting);
     }
     status
 }
 
-fn new_head(observed: &Observed) -> HeadState {
-    let pod_name = names::head_pod(&observed.cluster.name_any(), ATTEMPT);
-    HeadState { attempt: ATTEMPT, pod_name, ..HeadState::default() }
+/// The attempt under way, in the status; and when the first program began.
+fn open_head(status: &mut ClusterStatus, observed: &Observed) {
+    let attempt = observed.attempt();
+    if status.head.as_ref().is_none_or(|head| head.attempt != attempt) {
+        let pod_name = names::head_pod(&observed.cluster.name_any(), attempt);
+        status.head = Some(HeadState { attempt, pod_name, ..HeadState::default() });
+    }
+    if status.start_time.is_none() {
+        status.start_time = observed.head.as_ref().and_then(|head| head.started).map(Time);
+    }
+}
+
+/// How an attempt ended.
+fn record(status: &mut ClusterStatus, observed: &Observed, end: &End) {
+    // A deadline may come between two attempts: then there is no head to be opened.
+    if observed.head.is_some() || status.head.as_ref().is_none_or(|head| head.ended.is_none()) {
+        open_head(status, observed);
+    }
+    if let Some(head) = status.head.as_mut().filter(|head| head.ended.is_none()) {
+        head.ended = Some(end.reason.as_str().to_owned());
+        head.end_time = Some(Time(observed.now));
+        head.exit_code = end.exit_code;
+        head.message = Some(end.message.clone());
+    }
+}
+
+/// `attempt 1 ended: exit code 3: boom`.
+fn attempt_ended(status: &ClusterStatus) -> String {
+    let Some(head) = &status.head else { return String::new() };
+    let why = head.ended.as_deref().unwrap_or_default();
+    let said = said(head.exit_code, head.message.as_deref().unwrap_or_default());
+    format!("attempt {} ended: {}", head.attempt, if said.is_empty() { why } else { &said })
+}
+
+fn waits_for_attempt(status: &ClusterStatus, until: Timestamp) -> Ready {
+    let next = status.head.as_ref().map_or(1, |head| head.attempt + 1);
+    let at = until.strftime("%H:%M:%S UTC");
+    Ready::new(Some(false), Reason::Retrying, format!("{}; attempt {next} is made at {at}", attempt_ended(status)))
+}
+
+/// The exit code and the last words.
+fn said(exit_code: Option<i32>, words: &str) -> String {
+    match (exit_code, words) {
+        (Some(code), "") => format!("exit code {code}"),
+        (Some(code), words) => format!("exit code {code}: {words}"),
+        (None, words) => words.to_owned(),
+    }
 }
 
 /// Admission says why; `Ready` repeats it where people look.
@@ -97,7 +158,7 @@ fn followed(observed: &Observed) -> Ready {
         Some(trouble) => format!("{workers}; worker: {trouble}"),
         None => workers,
     };
-    match &observed.head {
+    match observed.head.as_ref().map(|head| &head.head) {
         Some(Head::Running) => Ready::new(Some(true), Reason::Running, workers),
         Some(Head::Starting(trouble)) if !trouble.is_empty() => {
             Ready::new(Some(false), Reason::Starting, format!("head: {trouble}; {workers}"))
@@ -106,26 +167,28 @@ fn followed(observed: &Observed) -> Ready {
     }
 }
 
-fn finished(status: &mut ClusterStatus, end: &End, now: Timestamp) -> Ready {
-    if end.reason == Reason::Complete {
-        condition::set(
-            &mut status.conditions,
-            condition::new(COMPLETE, Some(true), Reason::Complete, "exit code 0", now),
-        );
-        return Ready::new(Some(true), Reason::Complete, "exit code 0");
+fn finished(status: &mut ClusterStatus, observed: &Observed, end: &End) -> Ready {
+    let now = observed.now;
+    let standing_is_over =
+        observed.job.is_none() && matches!(end.reason, Reason::DeadlineExceeded | Reason::IdleTimeout);
+    if end.reason == Reason::Complete || standing_is_over {
+        let message = if standing_is_over { end.message.as_str() } else { "exit code 0" };
+        condition::set(&mut status.conditions, condition::new(COMPLETE, Some(true), end.reason, message, now));
+        return Ready::new(Some(true), Reason::Complete, message);
     }
-    let message = match (end.exit_code, end.message.as_str()) {
-        (Some(code), "") => format!("exit code {code}"),
-        (Some(code), said) => format!("exit code {code}: {said}"),
-        (None, said) => said.to_owned(),
+    let message = said(end.exit_code, &end.message);
+    let message = match status.failures {
+        0 => message,
+        failures => format!("{message} (it had failed {failures} times before)"),
     };
     condition::set(&mut status.conditions, condition::new(FAILED, Some(true), end.reason, message.clone(), now));
-    Ready::stalled(Reason::Failed, message)
+    Ready::stalled(if end.reason == Reason::StorageDenied { end.reason } else { Reason::Failed }, message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::decide::Follow;
     use crate::cluster::observe::{Workers, fixtures};
     use crate::cluster::resolve::Refusal;
 
@@ -138,7 +201,15 @@ mod tests {
     }
 
     fn after(observed: &Observed, decision: &Decision) -> Vec<String> {
-        lines(&status(observed, decision, Timestamp::UNIX_EPOCH))
+        lines(&status(observed, decision))
+    }
+
+    fn end(reason: Reason, exit_code: Option<i32>, message: &str) -> End {
+        End { reason, exit_code, message: message.into() }
+    }
+
+    fn follow() -> Decision {
+        Decision::Follow(Follow { workers: None, deadline_seconds: None })
     }
 
     #[test]
@@ -151,24 +222,28 @@ mod tests {
             ["Ready=False NoTeam: none", "Stalled=True NoTeam: none"]
         );
         assert_eq!(after(&observed, &Decision::Queue), ["Ready=False Queued: waits for admission"]);
-        observed.workers = Some(Workers { replicas: 2, ready: 1 });
-        observed.head = Some(Head::Starting("ImagePullBackOff: no such image".into()));
+        let line = "Ready=False Suspended: spec.suspend is true; it holds nothing";
+        assert_eq!(after(&observed, &Decision::Suspended), [line]);
+        observed.pods = 3;
+        assert_eq!(after(&observed, &Decision::Withdraw(Reason::Evicting)), ["Ready=False Evicting: 3 pods are going"]);
+        observed.workers = Some(Workers { replicas: 2, ready: 1, attempt: 1 });
+        observed.head = Some(fixtures::head_pod(Head::Starting("ImagePullBackOff: no such image".into())));
         let line = "Ready=False Starting: head: ImagePullBackOff: no such image; 1 of 2 workers ready";
-        assert_eq!(after(&observed, &Decision::Follow(None)), [line]);
-        observed.head = Some(Head::Running);
+        assert_eq!(after(&observed, &follow()), [line]);
+        observed.head = Some(fixtures::head_pod(Head::Running));
         observed.worker_trouble = Some("Unschedulable: 0/2 nodes".into());
         let line = "Ready=True Running: 1 of 2 workers ready; worker: Unschedulable: 0/2 nodes";
-        assert_eq!(after(&observed, &Decision::Follow(None)), [line]);
+        assert_eq!(after(&observed, &follow()), [line]);
     }
 
     #[test]
     fn ends_are_written_once_with_code_and_last_words() {
         let mut observed = fixtures::observed();
-        observed.workers = Some(Workers { replicas: 2, ready: 2 });
-        let end = End { reason: Reason::Failed, exit_code: Some(3), message: "boom".into() };
-        let failed = status(&observed, &Decision::Finish(end), Timestamp::UNIX_EPOCH);
+        observed.workers = Some(Workers { replicas: 2, ready: 2, attempt: 1 });
+        let failed = status(&observed, &Decision::Finish(end(Reason::Failed, Some(3), "boom")));
         let head = failed.head.clone().unwrap();
         assert_eq!((head.attempt, head.pod_name.as_str(), head.exit_code), (1, "a-head-1", Some(3)));
+        assert_eq!((head.ended.as_deref(), head.end_time), (Some("Failed"), Some(Time(observed.now))));
         assert_eq!((head.message.as_deref(), failed.workers_ready), (Some("boom"), 0));
         let wanted = [
             "Failed=True Failed: exit code 3: boom",
@@ -176,20 +251,58 @@ mod tests {
             "Stalled=True Failed: exit code 3: boom",
         ];
         assert_eq!(lines(&failed), wanted);
-        let end = End { reason: Reason::Complete, exit_code: Some(0), message: "{}".into() };
-        assert_eq!(
-            after(&observed, &Decision::Finish(end)),
-            ["Complete=True Complete: exit code 0", "Ready=True Complete: exit code 0"]
-        );
-        let end = End { reason: Reason::HeadLost, exit_code: None, message: "gone".into() };
-        assert_eq!(after(&observed, &Decision::Finish(end))[0], "Failed=True HeadLost: gone");
+        let complete = Decision::Finish(end(Reason::Complete, Some(0), "{}"));
+        let wanted = ["Complete=True Complete: exit code 0", "Ready=True Complete: exit code 0"];
+        assert_eq!(after(&observed, &complete), wanted);
+        let denied = after(&observed, &Decision::Finish(end(Reason::StorageDenied, Some(1), "Denied: 403")));
+        assert_eq!(denied[1], "Ready=False StorageDenied: exit code 1: Denied: 403");
+        observed.job = None;
+        let over = after(&observed, &Decision::Finish(end(Reason::DeadlineExceeded, None, "it ran long")));
+        assert_eq!(over, ["Complete=True DeadlineExceeded: it ran long", "Ready=True Complete: it ran long"]);
+    }
+
+    #[test]
+    fn attempts_count_up_and_failures_only_where_the_program_failed() {
+        let mut observed = fixtures::observed();
+        let recorded = |observed: &mut Observed, end: End| {
+            let status = status(observed, &Decision::Record(end));
+            observed.cluster.status = Some(status.clone());
+            (status.head.as_ref().unwrap().attempt, status.failures, lines(&status).remove(0))
+        };
+        let first = recorded(&mut observed, end(Reason::HeadLost, None, "gone"));
+        assert_eq!(first, (1, 0, "Ready=False Retrying: attempt 1 ended: gone".into()));
+        assert_eq!(observed.attempt(), 2);
+        observed.head = Some(fixtures::head_pod(Head::Running));
+        let second = recorded(&mut observed, end(Reason::Failed, Some(3), ""));
+        assert_eq!(second, (2, 1, "Ready=False Retrying: attempt 2 ended: exit code 3".into()));
+        let until = Timestamp::from_second(1010).unwrap();
+        let line = "Ready=False Retrying: attempt 2 ended: exit code 3; attempt 3 is made at 00:16:50 UTC";
+        assert_eq!(after(&observed, &Decision::Backoff(until)), [line]);
+        let built = status(&observed, &Decision::Build(Box::new(fixtures::resolved())));
+        let head = built.head.unwrap();
+        assert_eq!((head.attempt, head.pod_name.as_str(), head.ended, head.exit_code), (3, "a-head-3", None, None));
+    }
+
+    #[test]
+    fn the_clock_starts_with_the_program_and_again_after_an_eviction() {
+        let mut observed = fixtures::observed();
+        let started = Timestamp::from_second(950).unwrap();
+        let pod = fixtures::head_pod(Head::Running);
+        observed.head = Some(crate::cluster::head::HeadPod { started: Some(started), ..pod });
+        observed.cluster.status = Some(status(&observed, &follow()));
+        let time =
+            |observed: &Observed| observed.cluster.status.as_ref().unwrap().start_time.clone().map(|time| time.0);
+        assert_eq!(time(&observed), Some(started));
+        let lost = status(&observed, &Decision::Record(end(Reason::HeadLost, None, "")));
+        assert_eq!(lost.start_time, Some(Time(started)));
+        let evicted = status(&observed, &Decision::Record(end(Reason::Evicted, None, "")));
+        assert_eq!(evicted.start_time, None);
     }
 
     #[test]
     fn what_the_apiserver_refuses_is_shown_until_there_is_a_head() {
         let mut observed = fixtures::observed();
-        let blocked_now =
-            |observed: &Observed| lines(&blocked(observed, "cannot create Pod a-head-1: no", Timestamp::UNIX_EPOCH));
+        let blocked_now = |observed: &Observed| lines(&blocked(observed, "cannot create Pod a-head-1: no"));
         assert_eq!(blocked_now(&observed), ["Ready=False Starting: cannot create Pod a-head-1: no"]);
         observed.cluster.status = Some(ClusterStatus { head: Some(HeadState::default()), ..ClusterStatus::default() });
         assert!(blocked_now(&observed).is_empty());
@@ -199,7 +312,7 @@ mod tests {
     fn a_stall_that_is_over_is_taken_back_and_admissions_word_is_repeated() {
         let mut observed = fixtures::observed();
         let refusal = Refusal { reason: Reason::NoTeam, message: "none".into() };
-        observed.cluster.status = Some(status(&observed, &Decision::Refuse(refusal), Timestamp::UNIX_EPOCH));
+        observed.cluster.status = Some(status(&observed, &Decision::Refuse(refusal)));
         assert_eq!(after(&observed, &Decision::Queue), ["Ready=False Queued: waits for admission"]);
         let never = condition::new(ADMITTED, Some(false), Reason::ExceedsTeamMax, "too much", Timestamp::UNIX_EPOCH);
         observed.cluster.status = Some(ClusterStatus { conditions: vec![never], ..ClusterStatus::default() });

@@ -14,47 +14,67 @@ use crate::context::Context;
 use crate::control::authority::Authority;
 use crate::control::hub::Hub;
 use crate::controller::{self, Work};
+use crate::events::Events;
 use crate::health::{self, Readiness};
+use crate::leader::{Fence, Leader};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::world::{Queues, Watches, World};
+use crate::world::{Queues, Watches};
 use crate::{admission, client, cluster, control, job, logs, team};
 
 /// Inside the 30 s that Kubernetes gives a pod; what is cut off is done again at the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// Runs until SIGTERM or SIGINT, or until a part of the operator ends.
+/// Runs until SIGTERM or SIGINT, until a part of the operator ends, or until another operator leads.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     logs::start(settings.log_format);
     // Two libraries bring rustls; this says once which cryptography it uses.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let clients = client::connect().await.context("no connection to the apiserver")?;
-    let authority =
-        Authority::load(&clients.requests, &settings).await.context("no authority for the heads' server")?;
-
-    let mut watches = Watches::new(&clients.watches);
-    let queues = watches.wire();
-    let context = Arc::new(Context {
-        client: clients.requests,
-        world: watches.world(),
-        hub: Hub::new(queues.job_waker.clone()),
-        authority,
-        settings,
-    });
+    let fence = Fence::default();
+    let metrics = Metrics::default();
+    let clients = client::connect(&fence, &metrics).await.context("no connection to the apiserver")?;
+    let mut leader = Leader::new(clients.lease.clone(), &settings, fence);
     let stop = CancellationToken::new();
     let mut parts = JoinSet::new();
-    start(&mut parts, watches, queues, &context, &stop);
 
+    // A standby has its watches and answers its probes, so that it can lead at once.
+    let mut watches = Watches::new(&clients.watches);
+    let queues = watches.wire();
+    let (world, readiness) = (watches.world(), Readiness::default());
+    spawn(&mut parts, watches.run(stop.clone()));
+    let (stopped, address) = (stop.clone().cancelled_owned(), settings.health_address);
+    let (served, registry) = (readiness.clone(), metrics.registry());
+    parts.spawn(async move { health::serve(address, served, registry, stopped).await.context("cannot serve health") });
+
+    let work = async {
+        world.ready().await;
+        readiness.set();
+        leader.acquire().await;
+        let authority = Authority::load(&clients.requests, &settings).await;
+        let authority = authority.context("no authority for the heads' server")?;
+        let hub = Hub::new(queues.job_waker.clone());
+        let events = Events::new(clients.requests.clone(), &settings.pod.name);
+        metrics.leads();
+        let (client, world) = (clients.requests, world.clone());
+        let context = Arc::new(Context { client, world, hub, events, metrics, authority, settings });
+        start(&mut parts, queues, &context, &stop);
+        tokio::select! {
+            lost = leader.hold() => Err(lost.into()),
+            Some(ended) = parts.join_next() => Err(anyhow::anyhow!("a part of the operator ended: {ended:?}")),
+        }
+    };
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut outcome = Ok(());
-    tokio::select! {
-        _ = terminate.recv() => info!("stopping on sigterm"),
-        _ = tokio::signal::ctrl_c() => info!("stopping on sigint"),
-        Some(ended) = parts.join_next() => outcome = Err(anyhow::anyhow!("a part of the operator ended: {ended:?}")),
-    }
+    let outcome = tokio::select! {
+        _ = terminate.recv() => { info!("stopping on sigterm"); Ok(()) }
+        _ = tokio::signal::ctrl_c() => { info!("stopping on sigint"); Ok(()) }
+        outcome = work => outcome,
+    };
     stop.cancel();
     if tokio::time::timeout(STOP_LIMIT, end(&mut parts)).await.is_err() {
         error!("parts still ran at the end");
     }
+    // Only now: nothing of this process writes any more.
+    leader.release().await;
     outcome
 }
 
@@ -67,57 +87,22 @@ async fn end(parts: &mut JoinSet<anyhow::Result<()>>) {
     }
 }
 
-fn start(
-    parts: &mut JoinSet<anyhow::Result<()>>,
-    watches: Watches,
-    queues: Queues,
-    context: &Arc<Context>,
-    stop: &CancellationToken,
-) {
+fn start(parts: &mut JoinSet<anyhow::Result<()>>, queues: Queues, context: &Arc<Context>, stop: &CancellationToken) {
     let until = || stop.clone().cancelled_owned();
-    let readiness = Readiness::default();
     let world = &context.world;
     let clusters = Work { reader: world.clusters.clone(), wakes: queues.clusters, context: context.clone() };
     let jobs = Work { reader: world.jobs.clone(), wakes: queues.jobs, context: context.clone() };
-
-    spawn(parts, watches.run(stop.clone()));
-    // Objects are judged by what all watches say together, so nothing starts before all have listed.
-    let all = world.clone();
-    let (stop_clusters, stop_jobs, stopped) = (until(), until(), until());
-    let controllers = async move {
-        if !ready(&all, stopped).await {
-            return;
-        }
-        tokio::join!(
-            controller::run(clusters, stop_clusters, cluster::reconcile),
-            controller::run(jobs, stop_jobs, job::reconcile),
-        );
-    };
-    spawn(parts, controllers);
+    spawn(parts, controller::run(clusters, until(), cluster::reconcile));
+    spawn(parts, controller::run(jobs, until(), job::reconcile));
     let each = |name, bell| Loop { name, bell, context: context.clone() };
     spawn(parts, bell::run(each("admission", queues.admission), until(), admission::pass));
     spawn(parts, bell::run(each("team", queues.teams), until(), team::pass));
-
-    let served = readiness.clone();
     let (heads, stopped) = (context.clone(), stop.clone());
     parts.spawn(async move {
-        if !ready(&heads.world, stopped.cancelled()).await {
-            return Ok(());
-        }
-        Ok(control::server::serve(heads, served, stopped).await?)
+        control::endpoint::publish(&heads).await.context("cannot publish where heads report")?;
+        Ok(control::server::serve(heads, stopped).await?)
     });
-    let address = context.settings.health_address;
-    let stopped = until();
-    parts.spawn(async move { health::serve(address, readiness, stopped).await.context("cannot serve health") });
     info!(version = env!("CARGO_PKG_VERSION"), control = context.settings.control_url(), "started");
-}
-
-/// Waits for all first listings; false where the operator stops before.
-async fn ready(world: &World, stop: impl Future<Output = ()>) -> bool {
-    tokio::select! {
-        () = stop => false,
-        () = world.ready() => true,
-    }
 }
 
 fn spawn(parts: &mut JoinSet<anyhow::Result<()>>, part: impl Future<Output = ()> + Send + 'static) {

@@ -20,7 +20,6 @@ use super::identity::{self, Identity, identify};
 use super::wire::control_server::{Control, ControlServer};
 use super::wire::{self, Order, order, report};
 use crate::context::Context;
-use crate::health::Readiness;
 use crate::logs;
 
 /// The server's certificate; a new one is made well before.
@@ -45,7 +44,7 @@ pub(crate) enum Error {
 }
 
 /// Serves until `stop`; with a new certificate now and then, for which streams drop and heads dial again.
-pub(crate) async fn serve(context: Arc<Context>, readiness: Readiness, stop: CancellationToken) -> Result<(), Error> {
+pub(crate) async fn serve(context: Arc<Context>, stop: CancellationToken) -> Result<(), Error> {
     let settings = &context.settings;
     let hosts = vec![settings.control_host(), format!("{}.cluster.local", settings.control_host())];
     while !stop.is_cancelled() {
@@ -53,7 +52,6 @@ pub(crate) async fn serve(context: Arc<Context>, readiness: Readiness, stop: Can
         let tls = ServerTlsConfig::new().identity(ServerIdentity::from_pem(pair.certificate, pair.key));
         let listener = TcpListener::bind(settings.control_address).await.map_err(Error::Listen)?;
         info!(address = %settings.control_address, "serving heads");
-        readiness.set();
         let service = Service { context: context.clone() };
         let round = CancellationToken::new();
         let server = Server::builder()
@@ -96,6 +94,7 @@ impl Control for Service {
         let context = self.context.clone();
         tokio::spawn(async move {
             let (namespace, job) = (identity.job.namespace.clone(), identity.job.name.clone());
+            context.metrics.heads(1);
             info!(namespace, job, attempt = identity.attempt, "head attached");
             if let Err(status) = follow(&identity, request.into_inner(), &sender, &context).await {
                 debug!(namespace, job, status = %status.message(), "head's stream broke");
@@ -106,6 +105,7 @@ impl Control for Service {
                 // Nobody will ever write down what it reported.
                 context.hub.forget(&identity.job.uid);
             }
+            context.metrics.heads(-1);
             info!(namespace, job, attempt = identity.attempt, "head detached");
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(orders))))

@@ -1,11 +1,18 @@
 //! What a pass does about a job: pure and total.
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use microtome_api::condition::{self, Reason};
 use microtome_api::names;
 
 use super::observe::Observed;
 use crate::write;
+
+/// Who manages a job that runs in another cluster: here, nothing is done about it (Kueue's MultiKueue).
+const ELSEWHERE: &str = "kueue.x-k8s.io/multikueue";
+const RECHECK_OCCUPIED: Duration = Duration::from_secs(2);
 
 /// What a pass does.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +29,10 @@ pub(crate) enum Decision {
     Build,
     /// Repeat what its cluster says.
     Mirror,
+    /// As [`Self::Mirror`], and tell the cluster to be suspended or to go on.
+    Sync,
+    /// It ended as long ago as it is kept: delete it.
+    Expire,
     /// Its cluster was deleted under it.
     Lost,
 }
@@ -36,15 +47,36 @@ impl Decision {
             Self::Occupied(_) => "occupied",
             Self::Build => "build",
             Self::Mirror => "mirror",
+            Self::Sync => "sync",
+            Self::Expire => "expire",
             Self::Lost => "lost",
         }
     }
+
+    /// When the next pass is due although nothing has happened.
+    pub(crate) fn due(&self, observed: &Observed) -> Option<Duration> {
+        match self {
+            // The garbage collector removes an earlier job's cluster without telling us.
+            Self::Occupied(_) => Some(RECHECK_OCCUPIED),
+            Self::Rest => {
+                let left = expiry(observed)?.duration_since(observed.now);
+                Some(Duration::try_from(left).unwrap_or_default())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// When the job has been kept for as long as it may.
+fn expiry(observed: &Observed) -> Option<Timestamp> {
+    let ended = observed.job.status.as_ref()?.completion_time.as_ref()?.0;
+    ended.checked_add(SignedDuration::from_secs(observed.job.spec.ttl_seconds_after_finished?)).ok()
 }
 
 /// Decides.
 pub(crate) fn decide(observed: &Observed) -> Decision {
     let job = &observed.job;
-    if job.metadata.deletion_timestamp.is_some() {
+    if job.metadata.deletion_timestamp.is_some() || job.spec.managed_by.as_deref() == Some(ELSEWHERE) {
         return Decision::Rest;
     }
     let Some(status) = job.status.as_ref().filter(|status| !status.conditions.is_empty()) else {
@@ -53,13 +85,22 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
     if condition::is_true(&status.conditions, condition::COMPLETE)
         || condition::is_true(&status.conditions, condition::FAILED)
     {
-        return Decision::Rest;
+        return match expiry(observed) {
+            Some(at) if at <= observed.now => Decision::Expire,
+            _ => Decision::Rest,
+        };
     }
     if let Some((reason, message)) = fault(observed) {
         return Decision::Refuse(reason, message);
     }
     match &observed.cluster {
-        Some(cluster) if write::owner_uid(cluster) == job.uid() => Decision::Mirror,
+        Some(cluster) if write::owner_uid(cluster) == job.uid() => {
+            if cluster.spec.suspend == job.spec.suspend {
+                Decision::Mirror
+            } else {
+                Decision::Sync
+            }
+        }
         Some(_) => {
             let name = job.name_any();
             Decision::Occupied(format!(
@@ -83,12 +124,6 @@ fn fault(observed: &Observed) -> Option<(Reason, String)> {
         );
         return Some((Reason::InvalidName, message));
     }
-    if observed.job.spec.command.is_none() {
-        // A head holds no key for storage yet, which it would need to write.
-        let message = "spec.command: a job without a program is not run on a cluster yet; \
-                       `microtome run` writes spec.output without one";
-        return Some((Reason::InvalidOutput, message.to_owned()));
-    }
     let datasets = observed.job.spec.datasets.iter().enumerate();
     datasets
         .filter_map(|(index, dataset)| dataset.recipe().err().map(|error| (index, error)))
@@ -107,7 +142,7 @@ fn is_label(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use microtome_api::JobStatus;
 
     use super::*;
@@ -138,12 +173,42 @@ mod tests {
     }
 
     #[test]
+    fn suspend_is_passed_on_to_the_cluster() {
+        let suspended = |job, cluster| {
+            decision(|o, _| {
+                o.job.spec.suspend = job;
+                let mut there = fixtures::cluster();
+                there.spec.suspend = cluster;
+                o.cluster = Some(there);
+            })
+        };
+        assert_eq!((suspended(true, false), suspended(false, true)), (Decision::Sync, Decision::Sync));
+        assert_eq!((suspended(true, true), suspended(false, false)), (Decision::Mirror, Decision::Mirror));
+    }
+
+    #[test]
+    fn an_ended_job_goes_when_it_was_kept_for_as_long_as_it_says() {
+        let mut observed = fixtures::observed_job();
+        let ended = condition::new(condition::COMPLETE, Some(true), Reason::Complete, "", Timestamp::UNIX_EPOCH);
+        let completion_time = Some(Time(Timestamp::from_second(950).unwrap()));
+        observed.job.status = Some(JobStatus { conditions: vec![ended], completion_time, ..JobStatus::default() });
+        assert_eq!((decide(&observed), Decision::Rest.due(&observed)), (Decision::Rest, None), "for ever");
+        observed.job.spec.ttl_seconds_after_finished = Some(60);
+        assert_eq!((decide(&observed), Decision::Rest.due(&observed)), (Decision::Rest, Some(Duration::from_secs(10))));
+        observed.job.spec.ttl_seconds_after_finished = Some(50);
+        assert_eq!(decide(&observed), Decision::Expire);
+    }
+
+    #[test]
+    fn a_job_that_runs_in_another_cluster_is_left_alone() {
+        assert_eq!(decision(|o, _| o.job.spec.managed_by = Some(ELSEWHERE.into())), Decision::Rest);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_job_is_named() {
         let fault = decision(|o, _| o.job.spec.datasets[0].views[0].size = 0);
         let wanted = "spec.datasets[0].views[0].size: must be at least 1".to_owned();
         assert_eq!(fault, Decision::Refuse(Reason::InvalidDataset, wanted));
-        let fault = decision(|o, _| o.job.spec.command = None);
-        assert!(matches!(fault, Decision::Refuse(Reason::InvalidOutput, text) if text.starts_with("spec.command: ")));
         for name in ["1a", "a.b", "a-", "A", &"a".repeat(53)] {
             let fault = decision(|o, _| o.job.metadata.name = Some((*name).to_owned()));
             assert!(matches!(fault, Decision::Refuse(Reason::InvalidName, _)), "{name}");

@@ -1,5 +1,6 @@
 //! Reads everything that a pass over a job decides by.
 
+use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use microtome_api::{PatchCluster, PatchJob};
 
@@ -17,6 +18,7 @@ pub(crate) struct Observed {
     pub(crate) cluster: Option<PatchCluster>,
     /// What the head reported and the status does not hold yet.
     pub(crate) report: Report,
+    pub(crate) now: Timestamp,
 }
 
 impl Observed {
@@ -42,5 +44,6 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
         cluster,
         report: context.hub.take(&job.uid().unwrap_or_default()),
         job: job.clone(),
+        now: Timestamp::now(),
     })
 }

@@ -17,7 +17,8 @@ struct LastWord {
 }
 
 /// The status after `decision` was carried out.
-pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -> JobStatus {
+pub(crate) fn status(observed: &Observed, decision: &Decision) -> JobStatus {
+    let now = observed.now;
     let mut status = observed.job.status.clone().unwrap_or_default();
     let set = |status: &mut JobStatus, conditions: Vec<Condition>| {
         for condition in conditions {
@@ -25,7 +26,7 @@ pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -
         }
     };
     match decision {
-        Decision::Rest => return status,
+        Decision::Rest | Decision::Expire => return status,
         Decision::Greet => {
             let message = "seen, not yet looked at";
             set(&mut status, vec![condition::new(READY, None, Reason::Pending, message, now)]);
@@ -41,7 +42,7 @@ pub(crate) fn status(observed: &Observed, decision: &Decision, now: Timestamp) -
         Decision::Build => {
             set(&mut status, vec![condition::new(READY, None, Reason::Pending, "its PatchCluster is being made", now)]);
         }
-        Decision::Mirror => mirror(&mut status, observed, now),
+        Decision::Mirror | Decision::Sync => mirror(&mut status, observed, now),
         Decision::Lost => {
             let lost = |kind, on, reason| condition::new(kind, Some(on), reason, "its PatchCluster was deleted", now);
             set(
@@ -75,12 +76,14 @@ fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
         status.progress = Some(progress.clone());
     }
     if let Some(result) = &observed.report.result {
-        status.exit_code = Some(result.exit_code);
+        // Another end may be followed by another attempt; the kubelet tells it too.
+        status.exit_code = (result.exit_code == 0).then_some(0).or(status.exit_code);
         status.stream_digest = result.stream_digest.clone().or_else(|| status.stream_digest.clone());
     }
     if let Some(head) = &cluster.head {
         status.attempt = head.attempt;
-        status.start_time.get_or_insert(Time(now));
+        status.failures = cluster.failures;
+        status.start_time.clone_from(&cluster.start_time);
         if condition::is_true(&cluster.conditions, COMPLETE) || condition::is_true(&cluster.conditions, FAILED) {
             end(status, head, now);
         }
@@ -110,12 +113,13 @@ mod tests {
         observed.cluster = Some(fixtures::cluster());
         observed.cluster.as_mut().unwrap().status = Some(cluster);
         change(&mut observed);
-        status(&observed, &Decision::Mirror, Timestamp::UNIX_EPOCH)
+        status(&observed, &Decision::Mirror)
     }
 
     fn cluster_status(kinds: &[(&str, Option<bool>, Reason)], head: Option<HeadState>) -> ClusterStatus {
         let new = |&(kind, on, reason): &_| condition::new(kind, on, reason, "m", Timestamp::UNIX_EPOCH);
-        ClusterStatus { conditions: kinds.iter().map(new).collect(), head, ..ClusterStatus::default() }
+        let start_time = Some(Time(Timestamp::UNIX_EPOCH));
+        ClusterStatus { conditions: kinds.iter().map(new).collect(), head, start_time, ..ClusterStatus::default() }
     }
 
     fn reasons(status: &JobStatus) -> Vec<String> {
@@ -159,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_job_whose_cluster_was_deleted_has_failed() {
-        let lost = status(&fixtures::observed_job(), &Decision::Lost, Timestamp::UNIX_EPOCH);
+        let lost = status(&fixtures::observed_job(), &Decision::Lost);
         assert_eq!(reasons(&lost), ["Ready=False Failed", "Stalled=True Failed", "Failed=True HeadLost"]);
         assert!(lost.completion_time.is_some());
     }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, EmptyDirVolumeSource, EnvVar, KeyToPath, PodSecurityContext, ResourceRequirements, SeccompProfile,
-    SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    Capabilities, EmptyDirVolumeSource, EnvFromSource, EnvVar, KeyToPath, LocalObjectReference, PodSecurityContext,
+    ResourceRequirements, SeccompProfile, SecretEnvSource, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use microtome_api::{PodIdentity, Resources, mount, names};
+use microtome_api::{PatchProfileSpec, PodIdentity, Resources, mount, names};
 
-use super::super::observe::ATTEMPT;
+/// What Azure's workload identity looks for on a pod whose service account carries one. Elsewhere nobody reads it.
+pub(crate) const WORKLOAD_IDENTITY: (&str, &str) = ("azure.workload.identity/use", "true");
 
 /// Readable by the pod's user and group, by nobody else.
 pub(crate) const FILE_MODE: i32 = 0o440;
@@ -49,13 +50,13 @@ pub(crate) fn preparation(resources: &Resources) -> ResourceRequirements {
     requirements(&Resources { limits: limits.map(|(name, amount)| (name.clone(), amount.clone())).collect() })
 }
 
-/// Keys of the attempt's Secret as files of the names that the programs read.
-pub(crate) fn tls_volume(cluster: &str, files: &[(&str, &str)]) -> Volume {
+/// Keys of an attempt's Secret as files of the names that the programs read.
+pub(crate) fn tls_volume((cluster, attempt): (&str, i32), files: &[(&str, &str)]) -> Volume {
     let item = |(key, path): &(&str, &str)| KeyToPath { key: (*key).into(), path: (*path).into(), mode: None };
     Volume {
         name: "tls".to_owned(),
         secret: Some(SecretVolumeSource {
-            secret_name: Some(names::certificates(cluster, ATTEMPT)),
+            secret_name: Some(names::certificates(cluster, attempt)),
             items: Some(files.iter().map(item).collect()),
             default_mode: Some(FILE_MODE),
             optional: None,
@@ -79,6 +80,26 @@ pub(crate) fn writable(volume: &str, path: &str) -> VolumeMount {
 
 pub(crate) fn empty_dir(name: &str) -> Volume {
     Volume { name: name.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() }
+}
+
+/// All keys of a Secret as environment, each with `prefix` before it.
+pub(crate) fn secret_environment(name: &str, prefix: Option<&str>) -> EnvFromSource {
+    EnvFromSource {
+        prefix: prefix.map(str::to_owned),
+        secret_ref: Some(SecretEnvSource { name: name.to_owned(), optional: None }),
+        config_map_ref: None,
+    }
+}
+
+/// The Secrets with which images are pulled.
+pub(crate) fn pull_secrets(profile: &PatchProfileSpec) -> Option<Vec<LocalObjectReference>> {
+    let secrets = profile.images.pull_secrets.iter().map(|secret| LocalObjectReference { name: secret.name.clone() });
+    Some(secrets.collect()).filter(|secrets: &Vec<_>| !secrets.is_empty())
+}
+
+/// Kubernetes takes `$(NAME)` for a variable; what the researcher wrote is to arrive as written.
+pub(crate) fn literal(text: &str) -> String {
+    text.replace("$(", "$$(")
 }
 
 pub(crate) fn variable(name: &str, value: impl Into<String>) -> EnvVar {

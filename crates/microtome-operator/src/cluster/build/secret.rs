@@ -8,7 +8,6 @@ use kube::ResourceExt;
 use microtome_api::{PatchCluster, mount, names};
 
 use super::super::certificates::Issued;
-use super::super::observe::ATTEMPT;
 use super::metadata;
 
 /// Keys of the head's and the workers' halves; each pod mounts its own only.
@@ -18,7 +17,7 @@ pub(crate) const WORKER_CERTIFICATE: &str = "worker.crt";
 pub(crate) const WORKER_KEY: &str = "worker.key";
 
 /// Makes the Secret; `control_ca` is the authority of the operator's own certificate.
-pub(crate) fn build(cluster: &PatchCluster, issued: Issued, control_ca: &str) -> Secret {
+pub(crate) fn build(cluster: &PatchCluster, attempt: i32, issued: Issued, control_ca: &str) -> Secret {
     let data = [
         (mount::TLS_CA, issued.authority),
         (HEAD_CERTIFICATE, issued.head.certificate),
@@ -28,7 +27,7 @@ pub(crate) fn build(cluster: &PatchCluster, issued: Issued, control_ca: &str) ->
         (mount::CONTROL_CA, control_ca.to_owned()),
     ];
     Secret {
-        metadata: metadata(cluster, names::certificates(&cluster.name_any(), ATTEMPT), None),
+        metadata: metadata(cluster, names::certificates(&cluster.name_any(), attempt), None),
         immutable: Some(true),
         type_: Some("Opaque".to_owned()),
         data: Some(BTreeMap::from(data.map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))))),

@@ -10,19 +10,19 @@ use microtome_api::{PatchJob, mount, names};
 use super::{Input, metadata};
 use crate::write;
 
-/// Makes the ConfigMap: the job as it was asked for, without what changes while it runs.
-pub(crate) fn build(input: &Input<'_>) -> Result<ConfigMap, write::Error> {
-    let job = &input.resolved.job;
+/// Makes the ConfigMap: the job as it was asked for, without what changes while it runs. A standing head is told its jobs.
+pub(crate) fn build(input: &Input<'_>) -> Result<Option<ConfigMap>, write::Error> {
+    let Some(job) = &input.resolved.job else { return Ok(None) };
     let identity =
         ObjectMeta { name: Some(job.name_any()), namespace: job.namespace(), uid: job.uid(), ..ObjectMeta::default() };
     let order = PatchJob { metadata: identity, spec: job.spec.clone(), status: None };
     let name = names::work_order(&input.cluster.name_any());
     let text = serde_json::to_string(&order).map_err(|source| write::Error::Json { name: name.clone(), source })?;
-    Ok(ConfigMap {
+    Ok(Some(ConfigMap {
         metadata: metadata(input.cluster, name, None),
         data: Some(BTreeMap::from([(mount::JOB_KEY.to_owned(), text)])),
         ..ConfigMap::default()
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -34,14 +34,15 @@ mod tests {
     #[test]
     fn the_order_is_the_job_without_its_status() {
         let (cluster, mut resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
-        resolved.job.status = Some(microtome_api::JobStatus::default());
-        let map = build(&Input { cluster: &cluster, resolved: &resolved, settings: &settings }).unwrap();
+        resolved.job.as_mut().unwrap().status = Some(microtome_api::JobStatus::default());
+        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, settings: &settings };
+        let map = build(&input).unwrap().unwrap();
         let read: PatchJob = serde_json::from_str(&map.data.unwrap()["job.json"]).unwrap();
         assert_eq!(
             (read.metadata.uid.as_deref(), read.metadata.resource_version, read.status),
             (Some("job-uid"), None, None)
         );
-        assert_eq!(read.spec, resolved.job.spec);
+        assert_eq!(read.spec, fixtures::job().spec);
         assert_eq!(map.metadata.name.as_deref(), Some("a-job"));
         assert_eq!(map.metadata.owner_references.unwrap()[0].uid, "cluster-uid");
     }
