@@ -19,7 +19,7 @@ pub(crate) async fn pass(context: Arc<Context>) -> Result<(), write::Error> {
     let observed = observe::observe(&context).await?;
     let snapshot = snapshot::snapshot(&observed);
     let decisions = microtome_queue::decide(&snapshot, &microtome_queue::Previous::default());
-    let now = jiff::Timestamp::now();
+    let now = context.clock.now();
     let clusters = status::clusters(&observed, &decisions, now);
     let teams = status::teams(&observed, &snapshot, &decisions, now);
     apply::apply(clusters, teams, &context).await

@@ -40,7 +40,7 @@ pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>)
         Err(_) => return applied.map(|()| Action::await_change()),
     };
     if Some(&status) != cluster.status.as_ref() {
-        write::patch_status(&Api::namespaced(context.client.clone(), &namespace), &*cluster, &status).await?;
+        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &*cluster, &status).await?;
         let before = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         // A job tells its own story, of which its cluster is a part.
         if observed.job.is_none() {

@@ -1,5 +1,8 @@
 //! What every controller has at hand.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use kube::Client;
 
 use crate::control::authority::Authority;
@@ -22,4 +25,19 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     /// Signs the operator's own certificate; heads are given its public half.
     pub(crate) authority: Authority,
+    pub(crate) clock: Clock,
+}
+
+/// What time it is. Tests have their own.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    pub(crate) fn by(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(clock))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0)()
+    }
 }

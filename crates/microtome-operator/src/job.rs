@@ -32,7 +32,7 @@ pub(crate) async fn reconcile(job: Arc<PatchJob>, context: Arc<Context>) -> Resu
     }
     let status = status::status(&observed, &decision);
     if Some(&status) != job.status.as_ref() {
-        write::patch_status(&Api::namespaced(context.client.clone(), &namespace), &*job, &status).await?;
+        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &*job, &status).await?;
         let before = job.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         // Progress alone is no news.
         if before != status.conditions {

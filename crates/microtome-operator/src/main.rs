@@ -29,6 +29,8 @@ mod metrics;
 mod settings;
 mod team;
 mod tenancy;
+#[cfg(test)]
+mod testing;
 mod watch;
 mod world;
 mod write;

@@ -118,6 +118,18 @@ impl<K: Watchable> Reader<K> {
         }
     }
 
+    /// What a watch would have seen.
+    #[cfg(test)]
+    pub(crate) fn of(objects: Vec<K>) -> Self {
+        let (store, mut writer) = store();
+        writer.apply_watcher_event(&Event::Init);
+        for object in objects {
+            writer.apply_watcher_event(&Event::InitApply(DeserializeGuard(Ok(object))));
+        }
+        writer.apply_watcher_event(&Event::InitDone);
+        Self { store, listed: tokio::sync::watch::channel(true).1 }
+    }
+
     /// A decoded object of a namespaced kind.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<K> {
         self.decoded(&ObjectRef::new(name).within(namespace))

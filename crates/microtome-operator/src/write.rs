@@ -1,11 +1,11 @@
 //! The few ways in which the operator writes: server-side apply, create once, status with a version check, delete.
 
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::object::HasStatus;
 use kube::{Api, Resource, ResourceExt};
 use microtome_api::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use crate::watch::Watchable;
 
@@ -94,17 +94,18 @@ pub(crate) async fn create_once<K: Watchable + Serialize>(api: &Api<K>, object: 
     }
 }
 
-/// Writes the status that was made from `object`, unless the object has changed since.
-pub(crate) async fn patch_status<K, S>(api: &Api<K>, object: &K, status: &S) -> Result<(), Error>
+/// Writes the status that was made from `object`, unless the object has changed since. The whole status: a merge could take
+/// nothing away.
+pub(crate) async fn replace_status<K, S>(api: &Api<K>, object: &K, status: &S) -> Result<(), Error>
 where
-    K: Watchable,
-    S: Serialize,
+    K: Watchable + Serialize + HasStatus<Status = S>,
+    S: Clone,
 {
     let name = object.name_any();
-    let body = json!({"metadata": {"resourceVersion": object.resource_version()}, "status": status});
-    api.patch_status(&name, &PatchParams::default(), &Patch::Merge(body))
-        .await
-        .map_err(Error::api::<K>("write the status of", &name))?;
+    let mut object = object.clone();
+    *object.status_mut() = Some(status.clone());
+    let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+    api.replace_status(&name, &params, &object).await.map_err(Error::api::<K>("write the status of", &name))?;
     Ok(())
 }
 

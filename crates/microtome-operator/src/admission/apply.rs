@@ -16,14 +16,14 @@ pub(crate) async fn apply(
 ) -> Result<(), Error> {
     for (cluster, status) in clusters {
         let namespace = cluster.namespace().unwrap_or_default();
-        write::patch_status(&Api::namespaced(context.client.clone(), &namespace), &cluster, &status).await?;
+        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &cluster, &status).await?;
         let admitted = condition::is_true(&status.conditions, ADMITTED);
         let verdict = status.conditions.iter().find(|condition| condition.type_ == ADMITTED);
         let why = verdict.map(|condition| condition.message.as_str()).unwrap_or_default();
         info!(namespace, cluster = cluster.name_any(), admitted, why, "admission decided");
     }
     for (team, status) in teams {
-        write::patch_status(&Api::all(context.client.clone()), &team, &status).await?;
+        write::replace_status(&Api::all(context.client.clone()), &team, &status).await?;
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ pub(crate) async fn observe(cluster: &PatchCluster, context: &Context) -> Result
             .filter(|pod| pod.labels().get(names::LABEL_ROLE).is_some_and(|role| role == names::ROLE_WORKER))
             .find_map(|pod| head::trouble(pod.status.as_ref()?)),
         pods: pods.iter().filter(|pod| !head::has_ended(pod)).count(),
-        now: Timestamp::now(),
+        now: context.clock.now(),
         cluster: cluster.clone(),
     })
 }

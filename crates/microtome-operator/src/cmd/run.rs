@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::bell::{self, Loop};
-use crate::context::Context;
+use crate::context::{Clock, Context};
 use crate::control::authority::Authority;
 use crate::control::hub::Hub;
 use crate::controller::{self, Work};
@@ -56,7 +56,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         let events = Events::new(clients.requests.clone(), &settings.pod.name);
         metrics.leads();
         let (client, world) = (clients.requests, world.clone());
-        let context = Arc::new(Context { client, world, hub, events, metrics, authority, settings });
+        let clock = Clock::by(jiff::Timestamp::now);
+        let context = Arc::new(Context { client, world, hub, events, metrics, authority, settings, clock });
         start(&mut parts, queues, &context, &stop);
         tokio::select! {
             lost = leader.hold() => Err(lost.into()),

@@ -64,6 +64,14 @@ impl Authority {
         Self::new(certificate, key).map_err(Error::Make)
     }
 
+    /// One that no Secret keeps.
+    #[cfg(test)]
+    pub(crate) fn make() -> Result<Self, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let certificate = ca_params()?.self_signed(&key)?.pem();
+        Self::new(certificate, key)
+    }
+
     fn new(certificate: String, key: KeyPair) -> Result<Self, rcgen::Error> {
         // The issuer's name and key are all that signing needs, and both are as they were when it was made.
         Ok(Self { certificate, issuer: Issuer::new(ca_params()?, key) })

@@ -44,6 +44,6 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
         cluster,
         report: context.hub.take(&job.uid().unwrap_or_default()),
         job: job.clone(),
-        now: Timestamp::now(),
+        now: context.clock.now(),
     })
 }
