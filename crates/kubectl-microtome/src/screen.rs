@@ -80,8 +80,10 @@ fn fed(progress: &Progress) -> String {
 }
 
 fn workers(job: &PatchJob, progress: &Progress) -> String {
-    let workers = &job.spec.cluster_spec.workers;
-    format!("{} of {}–{}", progress.workers, workers.min_replicas, workers.max_replicas)
+    match job.spec.cluster_spec.as_ref().map(|cluster| &cluster.workers) {
+        Some(workers) => format!("{} of {}–{}", progress.workers, workers.min_replicas, workers.max_replicas),
+        None => progress.workers.to_string(),
+    }
 }
 
 /// Several lines, as a program's last words have them, under each other.

@@ -6,3 +6,14 @@
 
 pub mod job;
 pub mod stage;
+
+/// SHA-256, hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As binary data stand in a ConfigMap.
+pub fn base64(bytes: &[u8]) -> serde_json::Value {
+    serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec())).unwrap()
+}

@@ -70,7 +70,8 @@ pub struct PatchJobSpec {
     pub env: Vec<Variable>,
     /// Secrets of this namespace, each key of which becomes a variable of the program's environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")),
+        extend("x-kubernetes-list-type" = "set"))]
     pub secret_names: Vec<String>,
     /// The cluster that is made for the job, and goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ pub struct Package {
     pub sha256: String,
     /// A ConfigMap of this namespace with the tar in `binaryData` under `package.tar`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
     pub config_map_name: Option<String>,
     /// The tar in storage, inside the profile's locations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct Package {
 pub struct Checkpoints {
     /// A PersistentVolumeClaim of this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"))]
     pub claim_name: Option<String>,
     /// A folder in storage, inside a ReadWrite location of the profile: complete files are copied there while the program
     /// runs, and are there again for the next attempt.
