@@ -10,6 +10,8 @@ pub mod names;
 pub mod quantity;
 
 pub use kinds::cluster::{ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, Resources, WorkerSpec};
-pub use kinds::job::{JobStatus, PatchJob, PatchJobSpec, Progress};
-pub use kinds::profile::{Access, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, StorageSecret};
-pub use kinds::team::{Team, TeamSpec, TeamStatus};
+pub use kinds::job::{Checkpoints, JobStatus, Package, PatchJob, PatchJobSpec, Progress, Variable};
+pub use kinds::profile::{
+    Access, HeadCaps, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, PullSecret, StorageSecret, WorkerCaps,
+};
+pub use kinds::team::{JobLimits, Team, TeamSpec, TeamStatus};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,9 +24,11 @@ use crate::quantity::Quantity;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-// What was admitted is what is charged: until changes are admitted anew, there are none.
+// What was admitted is what is charged, so what is charged cannot change.
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self == oldSelf", "message": "a PatchCluster's spec cannot change; make a new one"},
+    {"rule": "self.profileName == oldSelf.profileName && self.head == oldSelf.head && self.workers == oldSelf.workers && \
+        self.?activeDeadlineSeconds == oldSelf.?activeDeadlineSeconds && self.?managedBy == oldSelf.?managedBy",
+     "message": "of a PatchCluster's spec only suspend, priority and idleTimeoutSeconds can change; make a new one"},
 ]))]
 pub struct PatchClusterSpec {
     /// The platform's profile: storage, identity, images. The team must be allowed to use it.
@@ -38,16 +40,33 @@ pub struct PatchClusterSpec {
     pub workers: WorkerSpec,
     /// How long the head may run; the apiserver's own limit, so it holds while the operator is away.
     #[schemars(range(min = 1, max = 31_536_000))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_deadline_seconds: Option<i64>,
+    /// Of a standing cluster: how long it stays without a job, before it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 31_536_000))]
+    pub idle_timeout_seconds: Option<i64>,
+    /// Who of one team starts first: the higher. Between teams it says nothing.
+    #[serde(default)]
+    #[schemars(range(min = -1000, max = 1000))]
+    pub priority: i32,
+    /// Takes the cluster out of the queue, or ends its pods and gives its quota back.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Who says when the cluster may start, by `suspend`. Not given: Microtome's own queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub managed_by: Option<String>,
 }
 
 /// The pod in which the program runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeadSpec {
-    /// The program's image. Nothing of Microtome's needs to be in it.
+    /// The program's image. Nothing of Microtome's needs to be in it. Without a program, none is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
-    pub image: String,
+    pub image: Option<String>,
     /// What the head needs.
     pub resources: Resources,
 }
@@ -59,8 +78,8 @@ pub struct HeadSpec {
     {"rule": "self.minReplicas <= self.maxReplicas", "message": "minReplicas must not exceed maxReplicas"},
 ]))]
 pub struct WorkerSpec {
-    /// Admitted with the head, all or nothing.
-    #[schemars(range(min = 1, max = 1000))]
+    /// Admitted with the head, all or nothing. None only on a standing cluster.
+    #[schemars(range(min = 0, max = 1000))]
     pub min_replicas: i32,
     /// The most there may be.
     #[schemars(range(min = 1, max = 1000))]
@@ -87,8 +106,13 @@ pub struct ClusterStatus {
     pub conditions: Vec<Condition>,
     /// The generation that the conditions speak of.
     pub observed_generation: Option<i64>,
+    /// When the first head was made; the deadline counts from here.
+    pub start_time: Option<Time>,
     /// The newest head.
     pub head: Option<HeadState>,
+    /// Heads that failed by themselves.
+    #[serde(default)]
+    pub failures: i32,
     /// Workers that are ready.
     #[serde(default)]
     pub workers_ready: i32,
@@ -102,7 +126,13 @@ pub struct HeadState {
     pub attempt: i32,
     /// The pod's name.
     pub pod_name: String,
-    /// Set once the head has ended: the program's exit code.
+    /// Set once the head has ended: why, as one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Set once the head has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<Time>,
+    /// The program's exit code, where it ended by itself.
     pub exit_code: Option<i32>,
     /// Why the head ended, or the last lines it wrote.
     pub message: Option<String>,

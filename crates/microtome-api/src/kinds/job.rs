@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::PatchClusterSpec;
 pub use super::output::{Encoding, Format, Output};
+pub use super::program::{Checkpoints, Package, Variable};
 
 /// Runs a command that reads patches cut on the fly from whole-slide images.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +27,22 @@ pub use super::output::{Encoding, Format, Output};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self == oldSelf", "message": "a PatchJob's spec cannot change; make a new job"},
+    {"rule": "self.datasets == oldSelf.datasets && self.activeDeadlineSeconds == oldSelf.activeDeadlineSeconds && \
+        self.backoffLimit == oldSelf.backoffLimit && self.?command == oldSelf.?command && self.?output == oldSelf.?output && \
+        self.?package == oldSelf.?package && self.?checkpoints == oldSelf.?checkpoints && self.?env == oldSelf.?env && \
+        self.?secretNames == oldSelf.?secretNames && self.?clusterSpec == oldSelf.?clusterSpec && \
+        self.?clusterName == oldSelf.?clusterName && self.?managedBy == oldSelf.?managedBy",
+     "message": "of a PatchJob's spec only suspend and ttlSecondsAfterFinished can change; make a new job"},
     {"rule": "has(self.command) || has(self.output)", "message": "give command, output, or both"},
+    {"rule": "has(self.clusterSpec) != has(self.clusterName)", "message": "give clusterSpec or clusterName, not both"},
+    {"rule": "!has(self.command) || !has(self.clusterSpec) || has(self.clusterSpec.head.image)",
+     "message": "give clusterSpec.head.image, in which command runs", "fieldPath": ".clusterSpec.head"},
+    {"rule": "!has(self.clusterSpec) || (!has(self.clusterSpec.activeDeadlineSeconds) && \
+        !has(self.clusterSpec.idleTimeoutSeconds) && !has(self.clusterSpec.managedBy) && !self.clusterSpec.suspend)",
+     "message": "deadline, suspend and managedBy of a job's own cluster are the job's; it has no idle time-out",
+     "fieldPath": ".clusterSpec"},
+    {"rule": "!has(self.clusterSpec) || self.clusterSpec.workers.minReplicas > 0",
+     "message": "a job needs a worker to start with: minReplicas must be at least 1", "fieldPath": ".clusterSpec.workers"},
 ]))]
 pub struct PatchJobSpec {
     /// The program and its arguments, run in the head's image. Without one the patches are stored, see `output`.
@@ -43,9 +58,49 @@ pub struct PatchJobSpec {
     /// What the program reads: each dataset is a stream of its own, all by the same workers.
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub datasets: Vec<Dataset>,
+    /// A module of yours that is not in the image: put before all others on Python's path, and the working directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
+    /// A place that outlives attempts; its path is in MICROTOME_CHECKPOINTS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<Checkpoints>,
+    /// Environment of the program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<Variable>,
+    /// Secrets of this namespace, each key of which becomes a variable of the program's environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub secret_names: Vec<String>,
     /// The cluster that is made for the job, and goes with it.
-    pub cluster_spec: PatchClusterSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_spec: Option<PatchClusterSpec>,
+    /// A standing PatchCluster of this namespace, on which jobs run one after another, first come first served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub cluster_name: Option<String>,
+    /// How often the program may fail and is started again, as a new attempt. What the cluster does to it (a node lost,
+    /// an eviction) does not count.
+    #[serde(default = "default_backoff_limit")]
+    #[schemars(range(min = 0, max = 100))]
+    pub backoff_limit: i32,
+    /// How long an ended job, its pods and their logs are kept. Not given: until somebody deletes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub ttl_seconds_after_finished: Option<i64>,
+    /// Takes the job out of the queue, or ends its pods; it goes on with a new attempt when this is false again.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Who says when the job may start, by `suspend`. Not given: Microtome's own queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub managed_by: Option<String>,
 }
+
+fn default_backoff_limit() -> i32 {
+    3
+}
+
 
 /// What the operator says of a PatchJob.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +117,9 @@ pub struct JobStatus {
     /// The newest attempt; counts from 1.
     #[serde(default)]
     pub attempt: i32,
+    /// Attempts that failed by themselves; more than `backoffLimit` end the job.
+    #[serde(default)]
+    pub failures: i32,
     /// When the first head started.
     pub start_time: Option<Time>,
     /// When the job ended.

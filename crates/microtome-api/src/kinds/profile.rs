@@ -1,8 +1,12 @@
 //! PatchProfile: what a tenant must not choose. Cluster-scoped, written by the platform admin.
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::quantity::Quantity;
 
 /// Storage, identity and images of the clusters that name this profile.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +21,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchProfileSpec {
-    /// All that a dataset may name.
+    /// All that a dataset, an output or a checkpoint may name.
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["url"]))]
     pub locations: Vec<Location>,
     /// The service account of the workers, in each team's namespace; there it carries the identity that storage trusts.
@@ -32,6 +36,68 @@ pub struct PatchProfileSpec {
     /// User and group of head and workers.
     #[serde(default)]
     pub security_context: PodIdentity,
+    /// Where pods may connect to, besides each other, the operator and DNS: `CIDR:PORT`, or `CIDR` for every port. Storage
+    /// is among it. The cloud's metadata address is never reached.
+    #[serde(default = "default_egress")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 64),
+        regex(pattern = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}(:[0-9]{1,5})?$")), extend("x-kubernetes-list-type" = "set"))]
+    pub egress: Vec<String>,
+    /// Where heads run, and how large they may be.
+    #[serde(default)]
+    pub head: HeadCaps,
+/// Where workers run, how large they may be, and how many.
+    #[serde(default)]
+    pub workers: WorkerCaps,
+}
+
+/// Where heads run, and how large they may be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeadCaps {
+    /// Pools of the operator's settings, by name, the first preferred. Empty: any node.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub pools: Vec<String>,
+    /// The resource that tells a head with a GPU from one without; the latter runs where workers do.
+    #[serde(default = "default_gpu")]
+    #[schemars(length(min = 1, max = 253))]
+    pub gpu_resource_name: String,
+    /// The most that a head may ask for; what is not named is not limited.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 64))]
+    pub max_resources: BTreeMap<String, Quantity>,
+}
+
+/// Where workers run, how large they may be, and how many.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerCaps {
+    /// Pools of the operator's settings, by name, the first preferred. Empty: any node.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub pools: Vec<String>,
+    /// The most that a worker may ask for; what is not named is not limited.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 64))]
+    pub max_resources: BTreeMap<String, Quantity>,
+    /// The most workers that a cluster may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub max_replicas: Option<i32>,
+}
+
+impl Default for HeadCaps {
+    fn default() -> Self {
+        Self { pools: Vec::new(), gpu_resource_name: default_gpu(), max_resources: BTreeMap::new() }
+    }
+}
+
+fn default_gpu() -> String {
+    "nvidia.com/gpu".to_owned()
+}
+
+fn default_egress() -> Vec<String> {
+    vec!["0.0.0.0/0:443".to_owned()]
 }
 
 /// A place in storage.
@@ -74,6 +140,19 @@ pub struct Images {
     #[serde(default)]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub allowed: Vec<String>,
+    /// Secrets of the team's namespace with which images are pulled.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub pull_secrets: Vec<PullSecret>,
+}
+
+/// A Secret with which images are pulled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PullSecret {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// User and group of a pod's processes.

@@ -25,6 +25,14 @@ use crate::quantity::Quantity;
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TeamSpec {
+    /// The team that this one is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub parent_name: Option<String>,
+    /// How much of the cluster the team gets over time, beside its siblings. 0: only what nobody else wants.
+    #[serde(default = "default_weight")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub weight: i64,
     /// The namespaces whose jobs are this team's. A namespace belongs to one team: the older Team wins.
     #[serde(default)]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"))]
@@ -36,7 +44,37 @@ pub struct TeamSpec {
     /// The most that the team's running clusters use together; any resource that a pod can ask for. What is not named is
     /// not limited.
     #[serde(default)]
+    #[schemars(extend("maxProperties" = 64))]
     pub max: BTreeMap<String, Quantity>,
+    /// What the team can count on: it comes first up to here, and only what it uses beyond is borrowed.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 64))]
+    pub guarantee: BTreeMap<String, Quantity>,
+    /// Bounds on the team's jobs.
+    #[serde(default)]
+    pub job_limits: JobLimits,
+}
+
+fn default_weight() -> i64 {
+    1
+}
+
+/// Bounds on a team's jobs; what is not given is not bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobLimits {
+    /// Clusters that run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_running: Option<i32>,
+    /// Clusters that wait at once; what comes beyond is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_queued: Option<i32>,
+    /// The longest `activeDeadlineSeconds` of a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub max_active_deadline_seconds: Option<i64>,
 }
 
 /// What the operator says of a Team.
