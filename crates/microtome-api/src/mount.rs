@@ -2,6 +2,18 @@
 
 /// The directory into which the init container copies the `microtome` binary.
 pub const TOOLS: &str = "/opt/microtome";
+/// The folder in [`TOOLS`] with the Python package `microtome`; on the program's PYTHONPATH.
+pub const PYTHON: &str = "python";
+/// The folder in [`TOOLS`] with the job's own module, unpacked; on the program's PYTHONPATH before everything else.
+pub const PACKAGE: &str = "package";
+/// Where our own image holds the Python package.
+pub const IMAGE_PYTHON: &str = "/usr/local/share/microtome/python";
+/// The job's own module as a tar, mounted from a ConfigMap.
+pub const PACKAGE_FILE: &str = "/etc/microtome/package/package.tar";
+/// The tar's key in its ConfigMap.
+pub const PACKAGE_KEY: &str = "package.tar";
+/// Where a job's checkpoints are, on a claim or on the node's disk.
+pub const CHECKPOINTS: &str = "/checkpoints";
 /// The work order: a PatchJob as JSON, mounted from a ConfigMap.
 pub const JOB_FILE: &str = "/etc/microtome/job/job.json";
 /// The work order's key in its ConfigMap.
@@ -27,3 +39,8 @@ pub const MEMORY_VARIABLE: &str = "MICROTOME_MEMORY";
 pub const JOB_UID_VARIABLE: &str = "MICROTOME_JOB_UID";
 /// The environment variable with the attempt; counts from 1.
 pub const ATTEMPT_VARIABLE: &str = "MICROTOME_ATTEMPT";
+/// The environment variable with the directory that outlives attempts; not set for a job without checkpoints.
+pub const CHECKPOINTS_VARIABLE: &str = "MICROTOME_CHECKPOINTS";
+/// Before the names of the storage client's variables in a head that reads or writes storage itself: the head takes them
+/// away from the program.
+pub const STORAGE_PREFIX: &str = "MICROTOME_STORAGE_";

@@ -58,7 +58,7 @@ pub struct PatchJobSpec {
     /// What the program reads: each dataset is a stream of its own, all by the same workers.
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub datasets: Vec<Dataset>,
-    /// A module of yours that is not in the image: put before all others on Python's path, and the working directory.
+    /// A module of yours that is not in the image: put before all others on Python's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<Package>,
     /// A place that outlives attempts; its path is in MICROTOME_CHECKPOINTS.

@@ -45,7 +45,7 @@ pub struct PatchProfileSpec {
     /// Where heads run, and how large they may be.
     #[serde(default)]
     pub head: HeadCaps,
-/// Where workers run, how large they may be, and how many.
+    /// Where workers run, how large they may be, and how many.
     #[serde(default)]
     pub workers: WorkerCaps,
 }
