@@ -12,6 +12,7 @@ pub mod quantity;
 pub use kinds::cluster::{ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, Resources, WorkerSpec};
 pub use kinds::job::{Checkpoints, JobStatus, Package, PatchJob, PatchJobSpec, Progress, Variable};
 pub use kinds::profile::{
-    Access, HeadCaps, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, PullSecret, StorageSecret, WorkerCaps,
+    Access, HeadCaps, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, PullSecret, StorageSecret,
+    WorkerCaps,
 };
 pub use kinds::team::{JobLimits, Team, TeamSpec, TeamStatus};

@@ -101,7 +101,6 @@ fn default_backoff_limit() -> i32 {
     3
 }
 
-
 /// What the operator says of a PatchJob.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

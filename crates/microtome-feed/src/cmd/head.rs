@@ -3,12 +3,13 @@
 //! Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
 //! process goes to that group.
 
+mod orphans;
 mod program;
 mod storing;
 mod termination;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use microtome_api::mount;
 use microtome_slide::Stores;
 use tokio::sync::oneshot;
 
+use super::environment::{self, About, Environment};
 use super::local::{DEFAULT_MEMORY, parse_memory};
+use super::storage;
 use super::store::Store;
 use crate::control::{self, Control, Outcome};
 use crate::engine;
@@ -63,6 +66,9 @@ pub(super) struct Args {
     /// Patches held in memory at most, say 512Mi or 4Gi.
     #[arg(long, env = mount::MEMORY_VARIABLE, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     memory: u64,
+    /// The directory of the program's checkpoints, which it finds in MICROTOME_CHECKPOINTS.
+    #[arg(long, env = mount::CHECKPOINTS_VARIABLE, value_name = "DIRECTORY")]
+    checkpoints: Option<PathBuf>,
     /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED. Without one the
     /// job's output is stored.
     #[arg(last = true, value_name = "COMMAND")]
@@ -80,7 +86,8 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
-    let stores = Stores::from_env();
+    environment::keep_memory_private()?;
+    let stores = storage::stores();
     let stored = if args.command.is_empty() { storage(&job, &stores).await? } else { Vec::new() };
     let place = |index: usize| stored.get(index).and_then(|store: &Store| store.place().0);
     let mode = |index| Mode::Stream { selection: None, resume: place(index) };
@@ -134,11 +141,19 @@ async fn storage(job: &Job, stores: &Stores) -> Result<Vec<Store>> {
 async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> {
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
-    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
+    let environment = environment(args, handoff.path());
+    let _kept = environment.keep().inspect_err(|error| tracing::warn!(%error, "`microtome shell` will find no head"));
+    let mut program = Program::start(&args.command, &environment)?;
     let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
     let (closing, closed) = oneshot::channel();
     let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });
     program.attend((handing, closing), GRACE).await
+}
+
+/// What the program is told in its environment.
+fn environment(args: &Args, feed: &Path) -> Environment {
+    let (job_uid, checkpoints) = (args.job_uid.as_deref(), args.checkpoints.as_deref());
+    Environment::new(About { feed, job_uid, attempt: args.attempt, checkpoints })
 }
 
 fn report(args: &Args, head: &Head) -> Result<Option<Control>> {

@@ -1,0 +1,8 @@
+//! A job's checkpoints in storage: what an earlier attempt left is fetched before the program starts, and what the program
+//! writes is stored while it runs.
+//!
+//! The program sees a directory and knows of no storage. Only whole files are stored, and they appear there whole; what the
+//! program removes is removed there as well. Nothing here may fail or delay the program: storage that cannot be reached is
+//! told of and tried again.
+
+pub mod restore;
