@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 
 use microtome_slide::{ObjectEntry, SlideUrl, Stores};
 
+use super::MOST_FILES;
 use crate::file::{self, PLAIN};
 use crate::relative;
-
-/// A program that keeps more files than this keeps no checkpoints but data.
-const MOST_FILES: usize = 10_000;
 
 /// What was fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 mod orphans;
 mod program;
+mod saving;
 mod storing;
 mod termination;
 
@@ -69,6 +70,9 @@ pub(super) struct Args {
     /// The directory of the program's checkpoints, which it finds in MICROTOME_CHECKPOINTS.
     #[arg(long, env = mount::CHECKPOINTS_VARIABLE, value_name = "DIRECTORY")]
     checkpoints: Option<PathBuf>,
+    /// The folder in storage to which whole files of that directory are copied while the program runs.
+    #[arg(long, value_name = "URL", requires = "checkpoints")]
+    checkpoints_url: Option<String>,
     /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED. Without one the
     /// job's output is stored.
     #[arg(last = true, value_name = "COMMAND")]
@@ -107,10 +111,10 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     }
     let control = report(args, &head)?;
 
-    let Ended { exit_code, handed, told } = if args.command.is_empty() {
+    let Ended { exit_code, handed, told, unsaved } = if args.command.is_empty() {
         storing::store(feeds.into_iter().zip(stored)).await?
     } else {
-        run_program(args, &job, feeds).await?
+        run_program((args, &job), (&head, feeds), &stores).await?
     };
     let digest = match &handed {
         Some(HandedOff::Whole { digest }) => digest.clone(),
@@ -125,6 +129,7 @@ async fn feed(args: &Args) -> Result<ExitCode> {
         let acknowledged = control.finish(Outcome { exit_code, stream_digest: digest }, patience).await;
         tracing::info!(acknowledged, "result reported");
     }
+    saving::tell(&unsaved);
     Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))
 }
 
@@ -138,7 +143,9 @@ async fn storage(job: &Job, stores: &Stores) -> Result<Vec<Store>> {
     Ok(stored)
 }
 
-async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> {
+async fn run_program((args, job): (&Args, &Job), (head, feeds): (&Head, Vec<Feed>), stores: &Stores) -> Result<Ended> {
+    let saved = args.checkpoints.as_deref().zip(args.checkpoints_url.as_deref());
+    let saver = saved.map(|(directory, url)| saving::start(stores, directory, url)).transpose()?;
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
     let environment = environment(args, handoff.path());
@@ -147,7 +154,13 @@ async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> 
     let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
     let (closing, closed) = oneshot::channel();
     let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });
-    program.attend((handing, closing), GRACE).await
+    let mut ended = program.attend((handing, closing), GRACE).await?;
+    if let Some(saver) = saver {
+        // The workers need not wait for that.
+        head.drain().await;
+        ended.unsaved = saving::finish(saver, &ended).await?;
+    }
+    Ok(ended)
 }
 
 /// What the program is told in its environment.

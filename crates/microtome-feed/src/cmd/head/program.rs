@@ -31,6 +31,8 @@ pub(super) struct Ended {
     pub(super) handed: Option<HandedOff>,
     /// Whether it was told to end.
     pub(super) told: bool,
+    /// Checkpoints that are not in storage, by their names.
+    pub(super) unsaved: Vec<String>,
 }
 
 /// A running program.
@@ -100,7 +102,7 @@ impl Program {
             handed = Some(outcome??);
         }
         handing.abort();
-        Ok(Ended { exit_code: exit_code(status), handed, told })
+        Ok(Ended { exit_code: exit_code(status), handed, told, unsaved: Vec::new() })
     }
 
     fn signal(&self, signal: Signal) {
