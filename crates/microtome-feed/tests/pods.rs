@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -287,4 +288,111 @@ sys.exit(7)
     adopted.args(["-c", adopting]).arg(head.get_program()).args(head.get_args());
     let (mut head, _output) = start(adopted.stdout(Stdio::piped()));
     assert_eq!(head.0.wait().unwrap().code(), Some(7));
+}
+
+/// Folders in storage, and the head's variables for them: `tests/stores` adds a container of an Azurite.
+fn folders(pod: &Pod) -> Vec<(String, Vec<(String, String)>)> {
+    let mut folders = vec![(pod.path("there").display().to_string(), Vec::new())];
+    if let Ok(endpoint) = std::env::var("MICROTOME_TEST_AZURITE") {
+        let given = |what| std::env::var(format!("MICROTOME_TEST_AZURITE_{what}")).unwrap();
+        let variables = [("ENDPOINT", endpoint), ("ACCOUNT_NAME", given("NAME")), ("ACCOUNT_KEY", given("KEY"))];
+        let named = |(name, value)| (format!("MICROTOME_STORAGE_AZURE_STORAGE_{name}"), value);
+        folders.push(("az://slides/checkpoints/job".to_owned(), variables.map(named).to_vec()));
+    }
+    println!("{:?}", folders.iter().map(|(folder, _)| folder).collect::<Vec<_>>());
+    folders
+}
+
+/// The files below a directory, with their contents' lengths and first words.
+fn files(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|file| format!("{name}/{file}")));
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push(format!("{name} {} {}", text.len(), text.split_whitespace().next().unwrap_or_default()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn checkpoints_outlive_an_attempt() {
+    let outer = Pod::new();
+    for (folder, variables) in folders(&outer) {
+        // More than one part of an upload.
+        let first = "cd $MICROTOME_CHECKPOINTS; mkdir epoch-1; echo one >epoch-1/model.pt; echo x >gone.pt; rm gone.pt;
+            yes 0123456 | head -c 11000000 >large.pt";
+        let second = "cd $MICROTOME_CHECKPOINTS; cat epoch-1/model.pt; mkdir epoch-2; echo three >epoch-2/model.pt;
+            rm -r epoch-1 large.pt";
+        for (script, printed, restored, left) in [
+            (first, "", vec![], vec!["epoch-1/model.pt 4 one", "large.pt 11000000 0123456"]),
+            (
+                second,
+                "one\n",
+                vec!["epoch-1/model.pt 4 one", "large.pt 11000000 0123456"],
+                vec!["epoch-2/model.pt 6 three"],
+            ),
+        ] {
+            let (pod, fresh) = (Pod::new(), Pod::new());
+            let restore = |pod: &Pod| {
+                let mut install = pod.command(Path::new(MICROTOME));
+                install.arg("install").arg(pod.path("tools")).arg("--checkpoints").arg(pod.path("here"));
+                let output = install.args(["--restore", &folder]).envs(variables.clone()).output().unwrap();
+                assert!(output.status.success(), "{}", said(&output));
+                files(&pod.path("here"))
+            };
+            assert_eq!(restore(&pod), restored);
+            let here = pod.path("here").display().to_string();
+            let mut head = pod.head(&["--checkpoints", &here, "--checkpoints-url", &folder, "--", "sh", "-ec", script]);
+            let (mut head, mut output) = start(head.envs(variables.clone()));
+            assert_eq!(rest(&mut output), printed);
+            assert!(head.0.wait().unwrap().success(), "{}", fs::read_to_string(pod.path("head.log")).unwrap());
+            assert_eq!(restore(&fresh), left);
+        }
+    }
+}
+
+#[test]
+fn checkpoints_are_stored_while_the_program_runs_and_when_it_is_told_to_end() {
+    let pod = Pod::new();
+    pod.install(&[]);
+    let (here, there) = (pod.path("here").display().to_string(), pod.path("there").display().to_string());
+    let script = format!(
+        "cd $MICROTOME_CHECKPOINTS; trap 'echo last >last.pt; exit 3' TERM; echo a >a.pt
+         for i in $(seq 400); do [ -e {there}/a.pt ] && break; sleep 0.05; done
+         echo ready; while :; do sleep 0.05; done"
+    );
+    let mut head = pod.head(&["--checkpoints", &here, "--checkpoints-url", &there, "--", "sh", "-c", &script]);
+    let (mut head, mut output) = start(&mut head);
+    output.read_line(&mut String::new()).unwrap();
+    assert_eq!(files(&pod.path("there")), ["a.pt 2 a"]);
+    kill_process(Pid::from_child(&head.0), Signal::TERM).unwrap();
+    assert_eq!(head.0.wait().unwrap().code(), Some(3));
+    assert_eq!(files(&pod.path("there")), ["a.pt 2 a", "last.pt 5 last"]);
+}
+
+#[test]
+fn storage_that_takes_no_checkpoints_fails_nothing_and_is_the_last_word() {
+    let pod = Pod::new();
+    pod.install(&[]);
+    pod.put("there", "in the way");
+    let (here, there) = (pod.path("here").display().to_string(), pod.path("there").display().to_string());
+    let script = "echo a >$MICROTOME_CHECKPOINTS/a.pt; exit 6";
+    let arguments =
+        ["--checkpoints", &here, "--checkpoints-url", &there, "--checkpoints-patience", "1", "--", "sh", "-c"];
+    let (mut head, _output) = start(pod.head(&arguments).arg(script));
+    assert_eq!(head.0.wait().unwrap().code(), Some(6));
+    let log = fs::read_to_string(pod.path("head.log")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((last["message"].as_str(), last["names"].as_str()), (Some("checkpoints were not stored"), Some("a.pt")));
+    assert_eq!(log.matches("checkpoints are not stored yet").count(), 1, "{log}");
+    let arguments =
+        ["head", "--job", "x", "--checkpoints", "x", "--checkpoints-url", "az://slides/x?sig=SECRET", "--", "x"];
+    let output = Command::new(MICROTOME).args(arguments).output().unwrap();
+    assert!(!output.status.success() && !said(&output).contains("SECRET"), "{}", said(&output));
 }

@@ -73,6 +73,9 @@ pub(super) struct Args {
     /// The folder in storage to which whole files of that directory are copied while the program runs.
     #[arg(long, value_name = "URL", requires = "checkpoints")]
     checkpoints_url: Option<String>,
+    /// How long what the program has left there may take to be stored once it has ended; 20 s at most if it was told to end.
+    #[arg(long, value_name = "SECONDS", default_value_t = saving::PATIENCE_SECONDS, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    checkpoints_patience: u64,
     /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED. Without one the
     /// job's output is stored.
     #[arg(last = true, value_name = "COMMAND")]
@@ -158,7 +161,7 @@ async fn run_program((args, job): (&Args, &Job), (head, feeds): (&Head, Vec<Feed
     if let Some(saver) = saver {
         // The workers need not wait for that.
         head.drain().await;
-        ended.unsaved = saving::finish(saver, &ended).await?;
+        ended.unsaved = saving::finish(saver, &ended, Duration::from_secs(args.checkpoints_patience)).await?;
     }
     Ok(ended)
 }

@@ -11,10 +11,10 @@ use super::super::interrupt::Interrupt;
 use super::program::Ended;
 use crate::checkpoints::saver::Saver;
 
-/// How long a head holds its GPU for what its program has left: a checkpoint of 10 GB at 100 MB/s.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a head holds its GPU for what its program has left, in seconds: a checkpoint of 10 GB at 100 MB/s.
+pub(super) const PATIENCE_SECONDS: u64 = 120;
 
-/// The same when it was told to end: a pod has 30 s after that, of which its program takes some.
+/// At most this when it was told to end: a pod has 30 s after that, of which its program takes some.
 const HURRY: Duration = Duration::from_secs(20);
 
 /// Exit codes above are those of signals, as shells tell them.
@@ -29,11 +29,11 @@ pub(super) fn start(stores: &Stores, directory: &Path, url: &str) -> Result<Save
     Ok(Saver::start(stores.clone(), directory, folder)?)
 }
 
-/// Stores what is left. Returns names of what could not be stored.
-pub(super) async fn finish(saver: Saver, ended: &Ended) -> Result<Vec<String>> {
+/// Stores what is left, or as much of it as `patience` allows. Returns names of what is not stored.
+pub(super) async fn finish(saver: Saver, ended: &Ended, patience: Duration) -> Result<Vec<String>> {
     let mut interrupt = Interrupt::watch()?;
     let begun = Instant::now();
-    let patience = if ended.told { HURRY } else { PATIENCE };
+    let patience = if ended.told { patience.min(HURRY) } else { patience };
     tracing::info!(at_most_s = patience.as_secs(), "the last checkpoints are stored");
     let patience = async {
         tokio::select! {
