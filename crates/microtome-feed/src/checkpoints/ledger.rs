@@ -17,7 +17,8 @@ const QUIET: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A killed program's files are closed by the kernel, up to so long before its end is known.
+/// A killed program's files are closed by the kernel, up to so long before its end is known. Until then nobody can say
+/// whether a file is whole.
 const DYING: Duration = Duration::from_secs(2);
 
 /// Something to do.
@@ -51,8 +52,9 @@ struct Entry {
     writing: Writing,
     /// What is stored; `Some(None)` is something older.
     stored: Option<Option<Stamp>>,
-    /// Whether something has happened to it since storing it began.
+    /// Whether something was told of it since storing it began, and since it was last looked at.
     touched: bool,
+    fresh: bool,
     failures: u32,
     not_before: Instant,
 }
@@ -86,13 +88,17 @@ impl Ledger {
             writing: Writing::Unknown,
             stored: None,
             touched: false,
+            fresh: false,
             failures: 0,
             not_before: now,
         })
     }
 
-    /// Something has happened.
+    /// Something has happened. Once the program has ended that is its last processes being killed.
     pub(super) fn note(&mut self, happened: Happened, now: Instant) {
+        if self.ended.is_some() {
+            return;
+        }
         let (name, writing) = match happened {
             Happened::Written(name) => (name, Writing::Open),
             Happened::Closed(name) => (name, Writing::Closed(now)),
@@ -106,19 +112,24 @@ impl Ledger {
             }
         };
         let entry = self.entry(&name, now);
-        (entry.writing, entry.touched) = (writing, true);
+        (entry.writing, entry.touched, entry.fresh) = (writing, true, true);
         // Time stamps are coarse: another text of the same length may have the same.
         entry.stored = entry.stored.map(|_| None);
         (entry.failures, entry.not_before) = (0, now);
     }
 
-    /// What is there now.
+    /// What is there now. What happened until then has to be told next, before anything is done.
     pub(super) fn look(&mut self, found: BTreeMap<String, Stamp>, now: Instant) {
         for (name, stamp) in &found {
             let entry = self.entry(name, now);
             if entry.found != Some(*stamp) {
                 (entry.found, entry.since) = (Some(*stamp), now);
+                // Closed was what it was before.
+                if !entry.fresh && entry.writing != Writing::Open {
+                    entry.writing = Writing::Unknown;
+                }
             }
+            entry.fresh = false;
         }
         for (name, entry) in &mut self.entries {
             if !found.contains_key(name) {
@@ -202,15 +213,15 @@ impl Entry {
     }
 
     /// Since when the file is, or when it will be, whole; `None` while somebody writes to it, and for ever if its writer was
-    /// killed over it.
+    /// killed over it. What a program has open is closed by its end; what is open then belongs to one that it left behind.
     fn whole_at(&self, ended: Option<(bool, Instant)>) -> Option<Instant> {
         match (self.writing, ended) {
             (Writing::Placed, _) => Some(self.since),
             (Writing::Closed(at), Some((true, end))) if at + DYING > end => None,
-            (Writing::Open, Some((true, _))) => None,
-            (Writing::Closed(at), _) => Some(at),
-            (_, Some((false, end))) => Some(end),
-            (Writing::Open, None) => None,
+            (Writing::Closed(at), None) => Some(at + DYING),
+            (Writing::Closed(at), Some(_)) => Some(at),
+            (Writing::Open, _) => None,
+            (Writing::Unknown, Some((false, end))) => Some(end),
             (Writing::Unknown, _) => Some(self.since + QUIET),
         }
     }

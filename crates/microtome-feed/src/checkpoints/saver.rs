@@ -19,8 +19,9 @@ use super::tree::{Stamp, Tree};
 use super::watch::{Happened, Watch};
 use super::{restore, upload};
 
-/// Storage that does not say what it holds is asked for no longer: then all files are new.
-const LISTING: Duration = Duration::from_secs(30);
+/// Storage that does not say what it holds is asked for no longer: then all files are new. Less than a head that is told to
+/// end may take.
+const LISTING: Duration = Duration::from_secs(10);
 
 /// Between two looks at the directory if nothing is told of it; more often where nothing can be.
 const LOOK: Duration = Duration::from_secs(30);
@@ -108,7 +109,9 @@ impl Saver {
             tracing::warn!(%error, "changes of checkpoints are not told: files are stored once they have been quiet");
         });
         let found = tree.walk().map_err(failed)?;
-        let (tell, progress) = watch::channel(Progress::default());
+        // Until more is known.
+        let outstanding = found.keys().cloned().collect();
+        let (tell, progress) = watch::channel(Progress { outstanding, ..Progress::default() });
         let (end, ended) = oneshot::channel();
         let ledger = Ledger::default();
         let unnameable = BTreeSet::new();
@@ -210,6 +213,7 @@ impl Work {
     async fn look(&mut self) {
         let tree = Arc::clone(&self.tree);
         let walked = tokio::task::spawn_blocking(move || tree.walk()).await;
+        let mut unseen = None;
         match walked.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(mut found) => {
                 found.retain(|name, _| self.is_nameable(name));
@@ -217,10 +221,14 @@ impl Work {
             }
             Err(source) => {
                 let path = self.tree.path.clone();
+                unseen = Some(path.display().to_string());
                 self.complain(&SaveError::Directory { path, source });
             }
         }
-        let outstanding = self.ledger.outstanding();
+        // What was seen half written has told so by now.
+        self.listen();
+        let mut outstanding = self.ledger.outstanding();
+        outstanding.extend(unseen);
         self.tell.send_if_modified(|progress| {
             let changed = progress.outstanding != outstanding;
             progress.outstanding = outstanding;
@@ -238,26 +246,34 @@ impl Work {
 
     /// Takes note of what was heard; whether that was the program's end.
     fn heed(&mut self, heard: Heard) -> bool {
-        let now = Instant::now();
-        let end = if let Heard::Ended(killed) = heard { Some(killed) } else { None };
-        if let Some(watch) = &mut self.watch {
-            let happened = match heard {
-                Heard::Deaf(error) => Err(error),
-                Heard::Events | Heard::Ended(_) => watch.read(&self.tree),
-            };
-            match happened {
-                Ok(happened) => happened.into_iter().for_each(|happened| self.ledger.note(happened, now)),
-                Err(error) => {
-                    tracing::warn!(%error, "changes of checkpoints are told no longer");
-                    self.watch = None;
-                    self.ledger.note(Happened::Lost, now);
-                }
+        self.listen();
+        match heard {
+            Heard::Events => false,
+            Heard::Deaf(error) => {
+                self.go_deaf(&error);
+                false
+            }
+            Heard::Ended(killed) => {
+                self.ledger.end(killed, Instant::now());
+                true
             }
         }
-        if let Some(killed) = end {
-            self.ledger.end(killed, now);
+    }
+
+    /// Takes note of all that has happened.
+    fn listen(&mut self) {
+        let now = Instant::now();
+        match self.watch.as_mut().map(|watch| watch.read(&self.tree)) {
+            None => {}
+            Some(Ok(happened)) => happened.into_iter().for_each(|happened| self.ledger.note(happened, now)),
+            Some(Err(error)) => self.go_deaf(&error),
         }
-        end.is_some()
+    }
+
+    fn go_deaf(&mut self, error: &io::Error) {
+        tracing::warn!(%error, "changes of checkpoints are told no longer: files are stored once they have been quiet");
+        self.watch = None;
+        self.ledger.note(Happened::Lost, Instant::now());
     }
 
     fn account(&mut self, step: Step, outcome: Result<Done, SaveError>) {
@@ -277,7 +293,9 @@ impl Work {
                 self.tell.send_modify(|progress| progress.removed += 1);
             }
             // It went away before it was stored.
-            Err(SaveError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(SaveError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.ledger.failed(name, now);
+            }
             Err(error) => {
                 self.ledger.failed(name, now);
                 self.complain(&error);

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 
 use super::MOST_FILES;
 
@@ -35,45 +35,50 @@ impl Stamp {
 /// The directory.
 #[derive(Debug)]
 pub(super) struct Tree {
-    root: OwnedFd,
     pub(super) path: PathBuf,
 }
 
 impl Tree {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
-        let root = File::options().read(true).open(path)?.into();
-        Ok(Self { root, path: path.to_owned() })
+        Ok(Self { path: path.to_owned() })
     }
 
     /// A regular file by its name in the tree. Links to others in the tree are followed.
     pub(super) fn file(&self, name: &str) -> io::Result<File> {
+        let root = File::open(&self.path)?;
         // Without a writer a pipe would block.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let file = File::from(openat2(&self.root, name, flags, Mode::empty(), resolve)?);
+        let file = File::from(openat2(&root, name, flags, Mode::empty(), resolve)?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
         }
         Ok(file)
     }
 
-    /// The state of a file; `None` if it is no longer there.
-    pub(super) fn stamp(&self, name: &str) -> Option<Stamp> {
-        Some(Stamp::of(&self.file(name).ok()?.metadata().ok()?))
+    /// The state of a file; `None` if there is none that could be stored.
+    pub(super) fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        match self.file(name).and_then(|file| file.metadata()) {
+            Ok(found) => Ok(Some(Stamp::of(&found))),
+            Err(error) if leads_nowhere(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All files, by their names.
+    ///
+    /// # Errors
+    /// Any that leaves open what is there: what cannot be seen must not pass for gone.
     pub(super) fn walk(&self) -> io::Result<BTreeMap<String, Stamp>> {
         let mut found = BTreeMap::new();
-        for entry in self.entries()? {
-            let (name, is_directory) = entry;
-            if is_directory {
-                continue;
-            }
-            if let Some(stamp) = self.stamp(&name) {
-                found.insert(name, stamp);
-            }
+        for (name, kind) in self.entries()? {
+            let stamp = match kind {
+                Kind::Directory => None,
+                Kind::File(stamp) => Some(stamp),
+                Kind::Link => self.stamp(&name)?,
+            };
+            found.extend(stamp.map(|stamp| (name, stamp)));
             if found.len() > MOST_FILES {
                 return Err(io::Error::other(format!("the directory holds more than {MOST_FILES} files")));
             }
@@ -84,30 +89,52 @@ impl Tree {
     /// The directories below, by their names, and the root itself as an empty one.
     pub(super) fn directories(&self) -> io::Result<Vec<String>> {
         let entries = self.entries()?.into_iter();
-        Ok([String::new()].into_iter().chain(entries.filter_map(|(name, is)| is.then_some(name))).collect())
+        let below = entries.filter_map(|(name, kind)| matches!(kind, Kind::Directory).then_some(name));
+        Ok([String::new()].into_iter().chain(below).collect())
     }
 
-    /// Names of all entries, and which of them are directories. What goes away meanwhile, or is not text, is left out.
-    fn entries(&self) -> io::Result<Vec<(String, bool)>> {
+    /// All entries. What goes away meanwhile, or has a name that is no text, is left out.
+    fn entries(&self) -> io::Result<Vec<(String, Kind)>> {
         let (mut all, mut left) = (Vec::new(), vec![(String::new(), 0)]);
         while let Some((folder, depth)) = left.pop() {
             let directory = match fs::read_dir(self.path.join(&folder)) {
-                Err(_) if depth > 0 => continue,
+                Err(error) if depth > 0 && leads_nowhere(&error) => continue,
                 directory => directory?,
             };
-            for entry in directory.flatten() {
-                let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type()) else { continue };
+            for entry in directory {
+                let entry = entry?;
+                let Ok(name) = entry.file_name().into_string() else { continue };
                 let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                if kind.is_dir() && depth < DEEPEST {
+                let found = match entry.metadata() {
+                    Err(error) if leads_nowhere(&error) => continue,
+                    found => found?,
+                };
+                if found.is_dir() && depth < DEEPEST {
                     left.push((name.clone(), depth + 1));
-                }
-                if kind.is_dir() || kind.is_file() || kind.is_symlink() {
-                    all.push((name, kind.is_dir()));
+                    all.push((name, Kind::Directory));
+                } else if found.is_file() {
+                    all.push((name, Kind::File(Stamp::of(&found))));
+                } else if found.is_symlink() {
+                    all.push((name, Kind::Link));
                 }
             }
         }
         Ok(all)
     }
+}
+
+/// An entry of a directory.
+enum Kind {
+    Directory,
+    File(Stamp),
+    Link,
+}
+
+/// Whether an error says that there is no such file, or none that may be read here.
+fn leads_nowhere(error: &io::Error) -> bool {
+    let nowhere = [Errno::NOENT, Errno::NOTDIR, Errno::XDEV, Errno::LOOP];
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    errno.map_or(error.kind() == io::ErrorKind::InvalidInput, |errno| nowhere.contains(&errno))
 }
 
 #[cfg(test)]
@@ -138,6 +165,8 @@ mod tests {
         for name in ["absolute", "environ", "up", "../secret", "folder", "a"] {
             assert!(tree.file(name).is_err(), "{name}");
         }
-        assert_eq!(tree.stamp("gone"), None);
+        assert_eq!(tree.stamp("gone").unwrap(), None);
+        fs::remove_dir_all(directory.path()).unwrap();
+        assert!(tree.walk().is_err(), "a directory that is gone is no empty one");
     }
 }

@@ -29,7 +29,7 @@ pub(super) async fn store(
     }
     let mut object = stores.create(url).await?;
     let sent = send(File::from_std(file), &mut object).await;
-    let unchanged = tree.stamp(name) == Some(stamp);
+    let unchanged = tree.stamp(name).is_ok_and(|found| found == Some(stamp));
     match sent {
         Ok(sent) if unchanged && sent == stamp.size => {
             object.finish().await?;

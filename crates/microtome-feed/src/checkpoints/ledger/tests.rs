@@ -49,6 +49,8 @@ impl Case {
         self.note(Happened::Written, name);
         self.note(Happened::Closed, name);
         self.is(name, size);
+        assert!(self.next() != store(name, size), "its writer may be dying");
+        self.later(DYING);
     }
 
     fn next(&self) -> Option<Step> {
@@ -120,6 +122,21 @@ fn what_is_written_to_while_it_is_stored_is_stored_again() {
 }
 
 #[test]
+fn that_a_file_was_closed_says_nothing_of_what_it_is_later() {
+    let mut case = Case::new(&[], &[]);
+    case.closed("a.pt", 5);
+    case.store("a.pt", 5);
+    case.is("a.pt", 6);
+    assert_eq!((case.next(), case.ledger.wake()), (None, Some(case.now + QUIET)), "nobody has told of that yet");
+    case.note(Happened::Written, "a.pt");
+    assert_eq!((case.next(), case.ledger.wake()), (None, None));
+    case.note(Happened::Closed, "a.pt");
+    assert_eq!((case.next(), case.ledger.wake()), (None, Some(case.now + DYING)), "its writer may be dying");
+    case.later(DYING);
+    case.store("a.pt", 6);
+}
+
+#[test]
 fn what_was_restored_is_not_stored_and_what_was_not_is_not_removed() {
     let mut case = Case::new(
         &[("same.pt", 5), ("other.pt", 6), ("new.pt", 7)],
@@ -169,12 +186,14 @@ fn failures_are_tried_again_after_longer_and_longer_pauses() {
 fn at_the_end_all_is_whole_but_what_a_killed_program_was_writing() {
     let files = |case: &mut Case| {
         case.closed("early.pt", 1);
-        case.later(DYING + Duration::from_millis(1));
-        case.closed("late.pt", 2);
+        case.note(Happened::Written, "late.pt");
+        case.note(Happened::Closed, "late.pt");
+        case.is("late.pt", 2);
         case.note(Happened::Written, "open.pt");
         case.is("open.pt", 3);
         case.note(Happened::Placed, "placed.pt");
         case.is("placed.pt", 4);
+        case.is("quiet.pt", 5);
     };
     let rest = |case: &mut Case| {
         let mut names = Vec::new();
@@ -189,11 +208,13 @@ fn at_the_end_all_is_whole_but_what_a_killed_program_was_writing() {
     let mut case = Case::new(&[], &[]);
     files(&mut case);
     case.ledger.end(false, case.now);
-    assert_eq!(rest(&mut case), ["early.pt", "late.pt", "open.pt", "placed.pt"]);
-    assert_eq!(case.ledger.outstanding(), [""; 0]);
+    case.note(Happened::Closed, "open.pt");
+    assert_eq!(rest(&mut case), ["early.pt", "late.pt", "placed.pt", "quiet.pt"]);
+    assert_eq!(case.ledger.outstanding(), ["open.pt"], "whoever had it open was killed");
     let mut case = Case::new(&[], &[]);
     files(&mut case);
     case.ledger.end(true, case.now);
-    assert_eq!(rest(&mut case), ["early.pt", "placed.pt"]);
+    case.later(QUIET);
+    assert_eq!(rest(&mut case), ["early.pt", "placed.pt", "quiet.pt"]);
     assert_eq!(case.ledger.outstanding(), ["late.pt", "open.pt"]);
 }

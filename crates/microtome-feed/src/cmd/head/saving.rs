@@ -1,5 +1,6 @@
 //! The program's checkpoints, on their way to storage.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ pub(super) const PATIENCE_SECONDS: u64 = 120;
 /// At most this when it was told to end: a pod has 30 s after that, of which its program takes some.
 const HURRY: Duration = Duration::from_secs(20);
 
-/// Exit codes above are those of signals, as shells tell them.
-const SIGNALLED: i32 = 128;
+/// Exit codes that stand for signals, as shells tell them.
+const SIGNALLED: RangeInclusive<i32> = 129..=192;
 
 /// Names in the log's last line.
 const NAMED: usize = 10;
@@ -42,7 +43,7 @@ pub(super) async fn finish(saver: Saver, ended: &Ended, patience: Duration) -> R
         }
         sleep_until((begun + patience).min(Instant::now() + HURRY)).await;
     };
-    Ok(saver.finish(ended.exit_code > SIGNALLED, patience).await)
+    Ok(saver.finish(SIGNALLED.contains(&ended.exit_code), patience).await)
 }
 
 /// The head's last word.
