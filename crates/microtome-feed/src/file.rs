@@ -43,23 +43,29 @@ pub(crate) fn publish(file: NamedTempFile, path: &Path, mode: u32) -> io::Result
 }
 
 /// Makes a directory in place of the one before: `fill` is given one beside it, which is removed if that fails.
-pub(crate) fn replace_directory<E: From<io::Error>>(
+///
+/// # Errors
+/// Those of the directory itself; inside, those of `fill`.
+pub(crate) fn replace_directory<T, E>(
     path: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
+    fill: impl FnOnce(&Path) -> Result<T, E>,
+) -> io::Result<Result<T, E>> {
     let directory = parent(path);
     fs::create_dir_all(directory)?;
     let beside = tempfile::tempdir_in(directory)?;
-    fill(beside.path())?;
+    let filled = fill(beside.path());
+    if filled.is_err() {
+        return Ok(filled);
+    }
     fs::set_permissions(beside.path(), Permissions::from_mode(OPEN))?;
     // Renaming replaces no directory that holds something.
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => fs::rename(beside.path(), path)?,
     }
     // It has another name now.
     let _ = beside.keep();
-    Ok(())
+    Ok(filled)
 }
 
 /// Copies what is in a directory of our own into another: files and directories, with plain modes.

@@ -117,16 +117,5 @@ pub async fn install(
 ) -> Result<Unpacked, PackageError> {
     let failed = |source| PackageError::Directory { path: directory.to_owned(), source };
     let tar = fetch::fetch((stores, url), sha256, limits.bytes, (file::parent(directory), &failed)).await?;
-    let (mut unpacked, mut refused) = (Unpacked::default(), None);
-    let placed = file::replace_directory(directory, |beside| {
-        unpacked = unpack::unpack(&tar, limits, beside).or_else(|error| {
-            refused = Some(error);
-            Err(io::Error::other("refused"))
-        })?;
-        Ok(())
-    });
-    match refused {
-        Some(error) => Err(error),
-        None => placed.map(|()| unpacked).map_err(failed),
-    }
+    file::replace_directory(directory, |beside| unpack::unpack(&tar, limits, beside)).map_err(failed)?
 }

@@ -69,7 +69,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// At the start: what is stored, with its size. A file of the same size was restored from there.
-    pub(super) fn begin(stored: &[(String, u64)], found: BTreeMap<String, Stamp>, now: Instant) -> Self {
+    pub(super) fn begin(stored: &[(String, u64)], found: &BTreeMap<String, Stamp>, now: Instant) -> Self {
         let mut ledger = Self::default();
         ledger.look(found, now);
         for (name, size) in stored {
@@ -119,8 +119,8 @@ impl Ledger {
     }
 
     /// What is there now. What happened until then has to be told next, before anything is done.
-    pub(super) fn look(&mut self, found: BTreeMap<String, Stamp>, now: Instant) {
-        for (name, stamp) in &found {
+    pub(super) fn look(&mut self, found: &BTreeMap<String, Stamp>, now: Instant) {
+        for (name, stamp) in found {
             let entry = self.entry(name, now);
             if entry.found != Some(*stamp) {
                 (entry.found, entry.since) = (Some(*stamp), now);

@@ -160,7 +160,7 @@ enum Done {
 impl Work {
     async fn run(mut self, found: BTreeMap<String, Stamp>, mut end: oneshot::Receiver<bool>) {
         let stored = self.listed().await;
-        self.ledger = Ledger::begin(&stored, found, Instant::now());
+        self.ledger = Ledger::begin(&stored, &found, Instant::now());
         let mut ended = false;
         loop {
             self.look().await;
@@ -189,7 +189,7 @@ impl Work {
                     heard = hear(self.watch.as_ref(), &mut end, ended) => ended |= self.heed(heard),
                 }
             };
-            self.account(step, outcome);
+            self.account(&step, outcome);
         }
     }
 
@@ -217,7 +217,7 @@ impl Work {
         match walked.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(mut found) => {
                 found.retain(|name, _| self.is_nameable(name));
-                self.ledger.look(found, Instant::now());
+                self.ledger.look(&found, Instant::now());
             }
             Err(source) => {
                 let path = self.tree.path.clone();
@@ -276,9 +276,9 @@ impl Work {
         self.ledger.note(Happened::Lost, Instant::now());
     }
 
-    fn account(&mut self, step: Step, outcome: Result<Done, SaveError>) {
+    fn account(&mut self, step: &Step, outcome: Result<Done, SaveError>) {
         let now = Instant::now();
-        let (Step::Store(name, _) | Step::Remove(name)) = &step;
+        let (Step::Store(name, _) | Step::Remove(name)) = step;
         match outcome {
             Ok(Done::Stored(Some(stamp))) => {
                 tracing::info!(name, bytes = stamp.size, "checkpoint stored");

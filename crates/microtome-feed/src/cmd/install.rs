@@ -68,12 +68,15 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 /// Copies the Python package. Only one that was asked for must be there.
 fn python(given: Option<&Path>, target: &Path) -> Result<()> {
     let source = given.unwrap_or(Path::new(mount::IMAGE_PYTHON));
-    match source.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound && given.is_none() => return Ok(()),
-        found => drop(found.with_context(|| format!("--python {}: cannot be read", source.display()))?),
+    let cannot_be_read = || format!("--python {}: cannot be read", source.display());
+    if let Err(error) = source.metadata() {
+        let may_be_missing = given.is_none() && error.kind() == ErrorKind::NotFound;
+        return if may_be_missing { Ok(()) } else { Err(error).with_context(cannot_be_read) };
     }
-    file::replace_directory(target, |beside| file::copy_directory(source, beside))
-        .with_context(|| cannot_be_written(target))
+    let copied = file::replace_directory(target, |beside| file::copy_directory(source, beside));
+    copied
+        .with_context(|| cannot_be_written(target))?
+        .with_context(|| format!("{} → {}", source.display(), target.display()))
 }
 
 /// Where the job's own package lies.

@@ -19,7 +19,7 @@ impl Case {
         let now = Instant::now();
         let files: BTreeMap<String, Stamp> = here.iter().map(|(name, size)| ((*name).into(), stamp(*size))).collect();
         let stored: Vec<(String, u64)> = stored.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
-        Self { ledger: Ledger::begin(&stored, files.clone(), now), files, now }
+        Self { ledger: Ledger::begin(&stored, &files, now), files, now }
     }
 
     fn is(&mut self, name: &str, size: u64) {
@@ -33,7 +33,7 @@ impl Case {
     }
 
     fn look(&mut self) {
-        self.ledger.look(self.files.clone(), self.now);
+        self.ledger.look(&self.files, self.now);
     }
 
     fn later(&mut self, by: Duration) {
