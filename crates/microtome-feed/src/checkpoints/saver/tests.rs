@@ -16,7 +16,7 @@ struct Stage {
 
 /// Patience without end.
 async fn never() {
-    pending().await;
+    pending::<()>().await;
 }
 
 impl Stage {
