@@ -14,9 +14,9 @@ struct Stage {
     progress: watch::Receiver<Progress>,
 }
 
-/// Patience without end.
-async fn never() {
-    pending::<()>().await;
+/// Longer than any of these takes.
+async fn long() {
+    tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
 impl Stage {
@@ -61,7 +61,7 @@ async fn whole_files_are_stored_while_others_are_written() {
     fs::write(stage.here("a.pt"), "newer").unwrap();
     stage.until(|progress| progress.stored == 4).await;
     assert_eq!(stage.there("a.pt"), Some("newer".to_owned()));
-    assert_eq!(stage.saver.finish(false, never()).await, [""; 0]);
+    assert_eq!(stage.saver.finish(false, long()).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn at_the_end_all_is_stored_folders_and_links_as_well() {
     fs::write(stage.here("large.pt"), &large).unwrap();
     fs::write(stage.here("empty"), "").unwrap();
     let there = stage.directory.path().join("there");
-    let unsaved = stage.saver.finish(false, never()).await;
+    let unsaved = stage.saver.finish(false, long()).await;
     assert_eq!(unsaved, [""; 0]);
     let read = |name: &str| fs::read_to_string(there.join(name)).unwrap();
     assert_eq!(
@@ -112,7 +112,7 @@ async fn a_file_over_which_the_program_was_killed_does_not_replace_a_whole_one()
     open.write_all(b"ha").unwrap();
     drop(open);
     let there = stage.directory.path().join("there/a.pt");
-    assert_eq!(stage.saver.finish(true, never()).await, ["a.pt"]);
+    assert_eq!(stage.saver.finish(true, long()).await, ["a.pt"]);
     assert_eq!(fs::read_to_string(there).unwrap(), "whole");
 }
 
