@@ -46,7 +46,7 @@ wheel: setup-tests ## the Python package, for every Python from 3.10 on
 python: release ## the Python package's tests, on its wheel (torch comes from PyPI, once)
 	tests/python
 
-e2e: release ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 leaves it running)
+e2e: release wheel ## chart and jobs on a real one-machine Kubernetes (root; KEEP=1 leaves it running)
 	tests/end-to-end
 
 bench: setup-tests ## the reader and the pipeline beside their peers (15 minutes; no root; peers come from PyPI and npm)

@@ -1,8 +1,9 @@
 //! The command line: arguments → settings → one module a verb. Data goes to stdout, everything else to stderr.
 //!
 //! Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130 and 143 told to stop (Ctrl-C, SIGTERM); `head` ends
-//! with its program's code.
+//! with its program's code, `shell` with its command's.
 
+mod environment;
 mod format;
 mod head;
 mod install;
@@ -12,7 +13,9 @@ mod logs;
 mod progress;
 mod run;
 mod select;
+mod shell;
 mod slide;
+mod storage;
 mod store;
 mod summary;
 mod worker;
@@ -41,8 +44,10 @@ enum Verb {
     Head(head::Args),
     /// Cut patches for a head (in a cluster: a worker pod).
     Worker(worker::Args),
-    /// Copy this binary into a directory (in a cluster: the head's init container).
+    /// Put this binary, and what else a head needs, into a directory (in a cluster: the head's init container).
     Install(install::Args),
+    /// Run a command as the program of this container's head would be (in a cluster: through `kubectl exec`).
+    Shell(shell::Args),
 }
 
 /// The whole program.
@@ -55,6 +60,7 @@ pub fn main() -> ExitCode {
         Verb::Head(args) => head::run(&args),
         Verb::Worker(args) => worker::run(&args),
         Verb::Install(args) => install::run(&args),
+        Verb::Shell(args) => shell::run(&args),
     });
     outcome.unwrap_or_else(|error| {
         eprintln!("microtome: {}", format::chain(&error));
@@ -66,8 +72,8 @@ pub fn main() -> ExitCode {
 /// at its end.
 fn default_filter(verb: &Verb) -> &'static str {
     match verb {
-        Verb::Head(_) | Verb::Worker(_) => "info",
-        Verb::Run(_) | Verb::Select(_) | Verb::Slide(_) | Verb::Install(_) => "error,microtome_feed::head=off",
+        Verb::Head(_) | Verb::Worker(_) | Verb::Install(_) => "info",
+        Verb::Run(_) | Verb::Select(_) | Verb::Slide(_) | Verb::Shell(_) => "error,microtome_feed::head=off",
     }
 }
 

@@ -9,6 +9,7 @@
 //! Kubernetes beyond the job's file and the paths at which things are mounted.
 
 mod buffers;
+pub mod checkpoints;
 pub mod cmd;
 pub mod control;
 pub mod digest;
@@ -21,6 +22,8 @@ pub mod job;
 pub mod memory;
 pub mod metrics;
 pub mod overview;
+pub mod package;
+mod relative;
 pub mod saved;
 pub mod selection_cache;
 pub mod selection_file;

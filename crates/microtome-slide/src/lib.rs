@@ -41,7 +41,7 @@ pub use read::{
     TileCache,
 };
 pub use slide::Slide;
-pub use store::{Cause, Object, ObjectEntry, ObjectWriter, RangeCache, Stores, Usage};
+pub use store::{Cause, Object, ObjectEntry, ObjectReader, ObjectWriter, RangeCache, Stores, Usage};
 pub use url::{SlideUrl, UrlError};
 
 /// Gap that random patches may bridge to save a request, in bytes: with 10 KB tiles, bigger gaps fetch mostly bytes that

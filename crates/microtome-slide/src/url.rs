@@ -183,6 +183,24 @@ impl SlideUrl {
         Ok(Self::of(location))
     }
 
+    /// This object's name under `prefix`, which [`SlideUrl::join`] would make this object of again; `None` if it does not lie
+    /// there.
+    pub fn under(&self, prefix: &Self) -> Option<String> {
+        let beneath = |key: &str, folder: &str| match folder {
+            "" => Some(key.to_owned()),
+            folder => key.strip_prefix(folder)?.strip_prefix('/').map(ToOwned::to_owned),
+        };
+        let name = match (self.location(), prefix.location()) {
+            (Location::Local { path }, Location::Local { path: folder }) => {
+                path.strip_prefix(folder).ok()?.to_str()?.to_owned()
+            }
+            (Location::Blob { key, .. }, Location::Blob { key: folder, .. })
+            | (Location::Web { key, .. }, Location::Web { key: folder, .. }) => beneath(key, folder)?,
+            _ => return None,
+        };
+        prefix.join(&name).is_ok_and(|joined| joined == *self).then_some(name)
+    }
+
     pub(crate) fn of(location: Location) -> Self {
         Self { location: Arc::new(location) }
     }
@@ -328,6 +346,18 @@ mod tests {
             ("az://slides/a?sig=SECRET/", UrlError::HoldsKey),
         ] {
             assert_eq!(SlideUrl::parse_prefix(text).unwrap_err(), expected, "{text}");
+        }
+        for (prefix, url, name) in [
+            ("az://slides/a/", "az://slides/a/b/x.pt", Some("b/x.pt")),
+            ("az://slides/", "az://slides/a/x.pt", Some("a/x.pt")),
+            ("az://slides/a/", "az://slides/ab/x.pt", None),
+            ("az://others/a/", "az://slides/a/x.pt", None),
+            ("/data/", "/data/a/x.pt", Some("a/x.pt")),
+            ("/data/", "/data", None),
+            ("/data/", "az://data/a", None),
+        ] {
+            let (prefix, url) = (SlideUrl::parse_prefix(prefix).unwrap(), SlideUrl::parse(url));
+            assert_eq!(url.unwrap().under(&prefix).as_deref(), name, "{prefix}");
         }
         let prefix = SlideUrl::parse_prefix("az://slides/a/").unwrap();
         for name in ["", "/x", "../x", "x/", "a//b"] {

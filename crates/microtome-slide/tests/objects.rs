@@ -70,12 +70,48 @@ async fn a_large_object_appears_whole_or_not_at_all() {
         writer.finish().await.unwrap();
         assert!(store.stores.read_object(&url, u64::MAX).await.unwrap().bytes == bytes, "{}", store.name);
 
+        let mut reader = store.stores.open_object(&url).await.unwrap();
+        let mut read = Vec::new();
+        while let Some(piece) = reader.next().await.unwrap() {
+            assert!(piece.len() <= 8 << 20, "{}", store.name);
+            read.extend_from_slice(&piece);
+        }
+        assert!(read == bytes && reader.size() == bytes.len() as u64, "{}", store.name);
+
         let gone = store.url("large/y.tar");
         let mut writer = store.stores.create(&gone).await.unwrap();
         writer.write(bytes.clone()).await.unwrap();
         writer.abort().await.unwrap();
         let listed = store.stores.list(&store.prefix("large/")).await.unwrap();
         assert_eq!(listed.iter().map(|entry| &entry.url).collect::<Vec<_>>(), [&url], "{}", store.name);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_object_that_is_replaced_while_it_is_read_has_changed() {
+    over(Store::whole().await, async |store| {
+        let url = store.url("replaced/x.pt");
+        store.stores.write_object(&url, large()).await.unwrap();
+        let mut reader = store.stores.open_object(&url).await.unwrap();
+        reader.next().await.unwrap().unwrap();
+        store.stores.write_object(&url, large().slice(1..)).await.unwrap();
+        assert_eq!(reader.next().await.unwrap_err().category(), "Changed", "{}", store.name);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_object_is_removed_once_and_for_all() {
+    over(Store::whole().await, async |store| {
+        let url = store.url("removed/x.pt");
+        store.stores.write_object(&url, Bytes::from("x")).await.unwrap();
+        for _ in 0..2 {
+            store.stores.delete_object(&url).await.unwrap_or_else(|error| panic!("{}: {error:?}", store.name));
+            assert!(!store.stores.object_exists(&url).await.unwrap(), "{}", store.name);
+        }
+        let missing = store.stores.open_object(&url).await.unwrap_err();
+        assert_eq!(missing.category(), "NotFound", "{}", store.name);
     })
     .await;
 }

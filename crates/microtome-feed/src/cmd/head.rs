@@ -3,12 +3,14 @@
 //! Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
 //! process goes to that group.
 
+mod orphans;
 mod program;
+mod saving;
 mod storing;
 mod termination;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +19,9 @@ use microtome_api::mount;
 use microtome_slide::Stores;
 use tokio::sync::oneshot;
 
+use super::environment::{self, About, Environment};
 use super::local::{DEFAULT_MEMORY, parse_memory};
+use super::storage;
 use super::store::Store;
 use crate::control::{self, Control, Outcome};
 use crate::engine;
@@ -63,6 +67,15 @@ pub(super) struct Args {
     /// Patches held in memory at most, say 512Mi or 4Gi.
     #[arg(long, env = mount::MEMORY_VARIABLE, value_name = "SIZE", default_value = DEFAULT_MEMORY, value_parser = parse_memory)]
     memory: u64,
+    /// The directory of the program's checkpoints, which it finds in MICROTOME_CHECKPOINTS.
+    #[arg(long, env = mount::CHECKPOINTS_VARIABLE, value_name = "DIRECTORY")]
+    checkpoints: Option<PathBuf>,
+    /// The folder in storage to which whole files of that directory are copied while the program runs.
+    #[arg(long, value_name = "URL", requires = "checkpoints")]
+    checkpoints_url: Option<String>,
+    /// How long what the program has left there may take to be stored once it has ended; 20 s at most if it was told to end.
+    #[arg(long, value_name = "SECONDS", default_value_t = saving::PATIENCE_SECONDS, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    checkpoints_patience: u64,
     /// The program and its arguments, after `--`. It finds its patches at the socket named in MICROTOME_FEED. Without one the
     /// job's output is stored.
     #[arg(last = true, value_name = "COMMAND")]
@@ -80,7 +93,8 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 
 async fn feed(args: &Args) -> Result<ExitCode> {
     let job = Job::read(&args.job)?;
-    let stores = Stores::from_env();
+    environment::keep_memory_private()?;
+    let stores = storage::stores();
     let stored = if args.command.is_empty() { storage(&job, &stores).await? } else { Vec::new() };
     let place = |index: usize| stored.get(index).and_then(|store: &Store| store.place().0);
     let mode = |index| Mode::Stream { selection: None, resume: place(index) };
@@ -100,10 +114,10 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     }
     let control = report(args, &head)?;
 
-    let Ended { exit_code, handed, told } = if args.command.is_empty() {
+    let Ended { exit_code, handed, told, unsaved } = if args.command.is_empty() {
         storing::store(feeds.into_iter().zip(stored)).await?
     } else {
-        run_program(args, &job, feeds).await?
+        run_program((args, &job), (&head, feeds), &stores).await?
     };
     let digest = match &handed {
         Some(HandedOff::Whole { digest }) => digest.clone(),
@@ -118,6 +132,7 @@ async fn feed(args: &Args) -> Result<ExitCode> {
         let acknowledged = control.finish(Outcome { exit_code, stream_digest: digest }, patience).await;
         tracing::info!(acknowledged, "result reported");
     }
+    saving::tell(&unsaved);
     Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))
 }
 
@@ -131,14 +146,30 @@ async fn storage(job: &Job, stores: &Stores) -> Result<Vec<Store>> {
     Ok(stored)
 }
 
-async fn run_program(args: &Args, job: &Job, feeds: Vec<Feed>) -> Result<Ended> {
+async fn run_program((args, job): (&Args, &Job), (head, feeds): (&Head, Vec<Feed>), stores: &Stores) -> Result<Ended> {
+    let saved = args.checkpoints.as_deref().zip(args.checkpoints_url.as_deref());
+    let saver = saved.map(|(directory, url)| saving::start(stores, directory, url)).transpose()?;
     let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
     let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
-    let mut program = Program::start(&args.command, handoff.path(), args.attempt)?;
+    let environment = environment(args, handoff.path());
+    let _kept = environment.keep().inspect_err(|error| tracing::warn!(%error, "`microtome shell` will find no head"));
+    let mut program = Program::start(&args.command, &environment)?;
     let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
     let (closing, closed) = oneshot::channel();
     let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });
-    program.attend((handing, closing), GRACE).await
+    let mut ended = program.attend((handing, closing), GRACE).await?;
+    if let Some(saver) = saver {
+        // The workers need not wait for that.
+        head.drain().await;
+        ended.unsaved = saving::finish(saver, &ended, Duration::from_secs(args.checkpoints_patience)).await?;
+    }
+    Ok(ended)
+}
+
+/// What the program is told in its environment.
+fn environment(args: &Args, feed: &Path) -> Environment {
+    let (job_uid, checkpoints) = (args.job_uid.as_deref(), args.checkpoints.as_deref());
+    Environment::new(About { feed, job_uid, attempt: args.attempt, checkpoints })
 }
 
 fn report(args: &Args, head: &Head) -> Result<Option<Control>> {

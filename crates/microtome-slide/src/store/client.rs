@@ -64,6 +64,14 @@ impl Variables {
         Self::new(std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok())))
     }
 
+    /// The same, where a variable whose name has `prefix` before it counts as one without, and more than one without.
+    pub(super) fn preferring(self, prefix: &str) -> Self {
+        let named = |name: &String| name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(ToOwned::to_owned);
+        let preferred: Vec<(String, String)> =
+            self.0.iter().filter_map(|(name, value)| Some((named(name)?, value.clone()))).collect();
+        Self(self.0.into_iter().chain(preferred).collect())
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -73,5 +81,19 @@ impl Variables {
         let named = self.0.iter().filter(|(name, _)| name.starts_with(prefix));
         let known = named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
         known.fold(builder, |builder, (key, value)| set(builder, key, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_with_the_prefix_win() {
+        let given = [("AZURE_A", "program"), ("AZURE_B", "program"), ("X_AZURE_A", "head"), ("X_", "none")];
+        let given = || Variables::new(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let preferring = given().preferring("X_");
+        assert_eq!((preferring.get("AZURE_A"), preferring.get("AZURE_B")), (Some("head"), Some("program")));
+        assert_eq!((preferring.get(""), given().get("AZURE_A")), (None, Some("program")));
     }
 }

@@ -12,6 +12,7 @@ mod file;
 mod google;
 mod local;
 mod object;
+mod reader;
 mod remote;
 mod retry;
 mod s3;
@@ -38,6 +39,7 @@ pub(crate) use blob::{Blob, Ends};
 pub use cache::RangeCache;
 pub use cause::Cause;
 pub use object::{Object, ObjectEntry};
+pub use reader::ObjectReader;
 pub use usage::Usage;
 pub use writer::ObjectWriter;
 
@@ -89,7 +91,17 @@ impl Stores {
     /// `AWS_*` and `GOOGLE_*` as object_store documents them (keys, workload identities, endpoints, emulators), and
     /// `STORAGE_EMULATOR_HOST`. `MICROTOME_INDEX_CACHE` may name a folder where indexes of slides are kept.
     pub fn from_env() -> Self {
-        let stores = Self::new(None, Variables::of_process());
+        Self::of_process(Variables::of_process())
+    }
+
+    /// As [`Stores::from_env`], where a variable whose name has `prefix` before it counts as one without, and more than one
+    /// without: what a process uses itself, beside what is its program's.
+    pub fn from_env_preferring(prefix: &str) -> Self {
+        Self::of_process(Variables::of_process().preferring(prefix))
+    }
+
+    fn of_process(variables: Variables) -> Self {
+        let stores = Self::new(None, variables);
         match std::env::var_os(INDEX_FOLDER).filter(|folder| !folder.is_empty()) {
             Some(folder) => stores
                 .caching_indexes(IndexCache::new(INDEX_MEMORY_BYTES).on_disk(FilePath::new(&folder), INDEX_DISK_BYTES)),

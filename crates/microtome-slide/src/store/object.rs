@@ -3,13 +3,14 @@
 //! An object appears whole or not at all, and is read in one version. What is listed, and what is read into memory, is
 //! bounded by the caller or by a constant here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 
-use super::{Root, Stores, cause::store_error, local, writer::ObjectWriter};
+use super::{Root, Stores, cause::store_error, local, reader::ObjectReader, writer::ObjectWriter};
 use crate::{Error, Fault, SlideUrl, url::Location};
 
 /// Objects that one listing may give: some 300 MB of names.
@@ -51,19 +52,33 @@ impl Stores {
             return Ok(Object { bytes: Bytes::new(), etag });
         }
         let (store, path) = self.locate(url)?;
-        let if_match = etag.clone().filter(|etag| !etag.starts_with("W/"));
-        let options = GetOptions { range: Some(GetRange::Bounded(0..size)), if_match, ..GetOptions::default() };
-        let failed = |error: object_store::Error| match error {
-            object_store::Error::Precondition { .. } => changed(url, etag.as_deref(), None),
-            error => store_error(url, "read", &error),
-        };
-        let answer = store.get_opts(&path, options).await.map_err(failed)?;
-        let found = answer.meta.e_tag.clone();
-        let bytes = answer.bytes().await.map_err(|error| store_error(url, "read", &error))?;
-        if found != etag || bytes.len() as u64 != size {
-            return Err(changed(url, etag.as_deref(), found.as_deref()));
-        }
+        let bytes = range((&store, &path), url, etag.as_deref(), 0..size).await?;
         Ok(Object { bytes, etag })
+    }
+
+    /// Begins to read an object that may be larger than memory, in one version.
+    ///
+    /// # Errors
+    /// `NotFound`, `Denied`, `Storage`.
+    pub async fn open_object(&self, url: &SlideUrl) -> Result<ObjectReader, Error> {
+        let entry = self.head_object(url).await?;
+        Ok(ObjectReader::new(self.locate(url)?, entry))
+    }
+
+    /// Removes an object, if it is there.
+    ///
+    /// # Errors
+    /// `Unsupported` for web servers, `Denied`, `Storage`.
+    pub async fn delete_object(&self, url: &SlideUrl) -> Result<(), Error> {
+        if self.is_web(url) {
+            let what = "web servers are only read; give az, s3, gs or a local path";
+            return Err(Error::Impossible { url: url.clone(), operation: "delete", what });
+        }
+        let (store, path) = self.locate(url)?;
+        match store.delete(&path).await.map_err(|error| store_error(url, "delete", &error)) {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Size and version of an object.
@@ -144,6 +159,29 @@ impl Stores {
     fn is_web(&self, url: &SlideUrl) -> bool {
         matches!(Root::of(url), Root::Origin(_)) && self.inner.fixed.is_none()
     }
+}
+
+/// A range of the version that has this ETag.
+pub(super) async fn range(
+    (store, path): (&Arc<dyn ObjectStore>, &Path),
+    url: &SlideUrl,
+    etag: Option<&str>,
+    range: Range<u64>,
+) -> Result<Bytes, Error> {
+    let length = range.end - range.start;
+    let if_match = etag.filter(|etag| !etag.starts_with("W/")).map(ToOwned::to_owned);
+    let options = GetOptions { range: Some(GetRange::Bounded(range)), if_match, ..GetOptions::default() };
+    let failed = |error: object_store::Error| match error {
+        object_store::Error::Precondition { .. } => changed(url, etag, None),
+        error => store_error(url, "read", &error),
+    };
+    let answer = store.get_opts(path, options).await.map_err(failed)?;
+    let found = answer.meta.e_tag.clone();
+    let bytes = answer.bytes().await.map_err(|error| store_error(url, "read", &error))?;
+    if found.as_deref() != etag || bytes.len() as u64 != length {
+        return Err(changed(url, etag, found.as_deref()));
+    }
+    Ok(bytes)
 }
 
 fn changed(url: &SlideUrl, pinned: Option<&str>, found: Option<&str>) -> Error {

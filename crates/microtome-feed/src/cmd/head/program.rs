@@ -2,18 +2,18 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use microtome_api::mount;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::super::environment::Environment;
+use super::orphans;
 use crate::handoff::HandedOff;
 
 /// A program that has read everything may end before the hand-off has noted it; no longer than this is waited for that.
@@ -31,28 +31,27 @@ pub(super) struct Ended {
     pub(super) handed: Option<HandedOff>,
     /// Whether it was told to end.
     pub(super) told: bool,
+    /// Checkpoints that are not in storage, by their names.
+    pub(super) unsaved: Vec<String>,
 }
 
 /// A running program.
 pub(super) struct Program {
     child: Child,
-    group: Pid,
+    /// Of the process and of its group.
+    id: Pid,
 }
 
 impl Program {
-    /// Starts `command` with its patches at `feed`.
-    pub(super) fn start(command: &[String], feed: &Path, attempt: i32) -> Result<Self> {
+    /// Starts `command`.
+    pub(super) fn start(command: &[String], environment: &Environment) -> Result<Self> {
         let [program, arguments @ ..] = command else { bail!("no command") };
-        let child = Command::new(program)
-            .args(arguments)
-            .env(mount::FEED_VARIABLE, feed)
-            .env(mount::ATTEMPT_VARIABLE, attempt.to_string())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("{program}: cannot be started"))?;
+        let mut command = Command::new(program);
+        command.args(arguments).process_group(0).kill_on_drop(true);
+        environment.give(command.as_std_mut());
+        let child = command.spawn().with_context(|| format!("{program}: cannot be started"))?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Ok(Self { group: id.context("the program ended at once")?, child })
+        Ok(Self { id: id.context("the program ended at once")?, child })
     }
 
     /// Waits for the program, passes signals on, and ends it some time after its feed failed.
@@ -63,6 +62,7 @@ impl Program {
     ) -> Result<Ended> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut children = signal(SignalKind::child())?;
         let (mut handed, mut told) = (None, false);
         let deadline = tokio::time::sleep(Duration::MAX);
         tokio::pin!(deadline);
@@ -81,6 +81,7 @@ impl Program {
                     self.signal(Signal::KILL);
                     deadline.as_mut().reset(tokio::time::Instant::now() + grace);
                 }
+                _ = children.recv() => orphans::reap(self.id),
                 _ = terminate.recv() => {
                     told = true;
                     self.signal(Signal::TERM);
@@ -101,12 +102,12 @@ impl Program {
             handed = Some(outcome??);
         }
         handing.abort();
-        Ok(Ended { exit_code: exit_code(status), handed, told })
+        Ok(Ended { exit_code: exit_code(status), handed, told, unsaved: Vec::new() })
     }
 
     fn signal(&self, signal: Signal) {
         // A group that is gone needs no signal.
-        let _ = kill_process_group(self.group, signal);
+        let _ = kill_process_group(self.id, signal);
     }
 }
 

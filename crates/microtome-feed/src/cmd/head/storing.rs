@@ -59,5 +59,5 @@ async fn failed(mut store: Store, error: FeedError) -> Result<Ended> {
 }
 
 fn ended(exit_code: i32, stream: HandedOff, told: bool) -> Ended {
-    Ended { exit_code, handed: Some(stream), told }
+    Ended { exit_code, handed: Some(stream), told, unsaved: Vec::new() }
 }
