@@ -5,6 +5,7 @@
 //!    ▲                  ▲    ▲
 //!    │                  │    └ admission/: Teams and what is held ─ microtome_queue ─► condition Admitted
 //!    └ control/: what heads report          team/: the right to write in a team's namespaces
+//!      scale/: from what heads report to the number of workers
 //! ```
 //!
 //! Each controller is the same steps in files of the same names: observe (reads) → decide (pure, total) → apply (ordered
@@ -22,6 +23,7 @@ mod controller;
 mod health;
 mod job;
 mod logs;
+mod scale;
 mod settings;
 mod team;
 mod tenancy;

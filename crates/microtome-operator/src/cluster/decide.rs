@@ -78,9 +78,9 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
     }
 }
 
-/// Whether the worker Deployment must be written: it is missing or of another size.
+/// Whether the worker Deployment must be written: it is missing. How many workers it has is for `scale/` to say.
 pub(crate) fn workers_differ(observed: &Observed) -> bool {
-    observed.workers.is_none_or(|workers| workers.replicas != Objects::worker_replicas(&observed.cluster))
+    observed.workers.is_none()
 }
 
 #[cfg(test)]
@@ -140,7 +140,7 @@ mod tests {
     fn workers_are_written_only_when_they_differ() {
         let mut observed = fixtures::observed();
         assert!(workers_differ(&observed));
-        observed.workers = Some(Workers { replicas: 2, ready: 0 });
-        assert!(!workers_differ(&observed));
+        observed.workers = Some(Workers { replicas: 9, ready: 0 });
+        assert!(!workers_differ(&observed), "scaled");
     }
 }

@@ -17,7 +17,7 @@ use crate::controller::{self, Work};
 use crate::health::{self, Readiness};
 use crate::settings::Settings;
 use crate::world::{Queues, Watches, World};
-use crate::{admission, client, cluster, control, job, logs, team};
+use crate::{admission, client, cluster, control, job, logs, scale, team};
 
 /// Inside the 30 s that Kubernetes gives a pod; what is cut off is done again at the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
@@ -97,6 +97,9 @@ fn start(
     let each = |name, bell| Loop { name, bell, context: context.clone() };
     spawn(parts, bell::run(each("admission", queues.admission), until(), admission::pass));
     spawn(parts, bell::run(each("team", queues.teams), until(), team::pass));
+
+    let reported = context.hub.scale.bell();
+    spawn(parts, bell::run(each("scale", reported), until(), scale::pass));
 
     let served = readiness.clone();
     let (heads, stopped) = (context.clone(), stop.clone());
