@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [_, head, patches] = arguments.as_slice() else { return Err("usage: fake_worker URL PATCHES".into()) };
     let patches: i32 = patches.parse()?;
     let (outbox, messages) = mpsc::channel(4);
-    let ready = Message::Ready(Ready { protocol: PROTOCOL, slots: SLOTS });
+    let ready = Message::Ready(Ready { protocol: PROTOCOL, slots: SLOTS, threads: 1 });
     outbox.send(WorkerMessage { message: Some(ready) }).await?;
     let mut client = FeedClient::new(engine::dial(head, None)?).max_decoding_message_size(MESSAGE_BYTES);
     // The head may still be starting: a connection is there before a stream is asked for.

@@ -4,7 +4,7 @@
 //! trains on, and the pod's exit code and termination message say the same once more.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -13,10 +13,10 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::head::{Head, Snapshot};
+use crate::head::{self, Head, Ledger, Snapshot};
 use crate::wire::control::control_client::ControlClient;
 use crate::wire::control::report::Report as Kind;
-use crate::wire::control::{Progress, Report, Result as JobResult, Started};
+use crate::wire::control::{Loader, Progress, Report, Result as JobResult, Stall, Started, Supply};
 
 /// People look at progress every few seconds; the operator writes less often anyway.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -85,11 +85,11 @@ async fn attach(settings: &Settings, head: &Head, outcome: &watch::Receiver<Opti
     let mut orders = ControlClient::new(settings.channel.clone()).attach(request).await?.into_inner();
     let mut outcome = outcome.clone();
     let mut tick = tokio::time::interval(REPORT_EVERY);
-    let mut before = head.stats();
+    let mut before = Seen::of(head);
     loop {
         tokio::select! {
             _ = tick.tick() => {
-                let now = head.stats();
+                let now = Seen::of(head);
                 let progress = progress(&before, &now);
                 before = now;
                 let result = outcome.borrow().clone();
@@ -119,16 +119,57 @@ fn report(progress: Progress, outcome: Option<Outcome>) -> Kind {
     }
 }
 
-fn progress(before: &Snapshot, now: &Snapshot) -> Progress {
-    let waited = (now.waiting.total() - before.waiting.total()).as_secs_f64() / REPORT_EVERY.as_secs_f64();
+/// A head at one moment.
+struct Seen {
+    at: Instant,
+    stats: Snapshot,
+    supply: head::Supply,
+}
+
+impl Seen {
+    fn of(head: &Head) -> Self {
+        Self { at: Instant::now(), stats: head.stats(), supply: head.supply() }
+    }
+}
+
+fn progress(before: &Seen, now: &Seen) -> Progress {
+    let seconds = now.at.duration_since(before.at).as_secs_f64().max(1e-3);
+    let (patches, waiting) = (now.stats.patches - before.stats.patches, now.stats.waiting.total());
+    let waited = waiting.saturating_sub(before.stats.waiting.total()).as_secs_f64() / seconds;
     Progress {
-        patches: now.patches,
-        patches_total: now.patches_total,
-        patches_per_second: (now.patches - before.patches) / REPORT_EVERY.as_secs(),
+        patches: now.stats.patches,
+        patches_total: now.stats.patches_total,
+        patches_per_second: (patches as f64 / seconds).round() as u64,
         waiting_permille: (waited.clamp(0.0, 1.0) * 1000.0) as u32,
-        workers: now.workers as u32,
-        slides: now.slides as u32,
-        slides_quarantined: now.quarantined.len() as u32,
+        workers: now.stats.workers as u32,
+        slides: now.stats.slides as u32,
+        slides_quarantined: now.stats.quarantined.len() as u32,
+        supply: Some(supply(&before.supply, &now.supply, now.at.duration_since(before.at))),
+    }
+}
+
+fn supply(before: &head::Supply, now: &head::Supply, interval: Duration) -> Supply {
+    let micros =
+        |part: fn(&Ledger) -> Duration| part(&now.waiting).saturating_sub(part(&before.waiting)).as_micros() as u64;
+    let milli = |rate: Option<f64>| rate.map_or(0, |rate| (rate * 1000.0).round() as u64);
+    let loader = |loader: &head::Loader| Loader {
+        dataset: loader.dataset.clone(),
+        asked: loader.asked,
+        demand_milli: milli(loader.demand),
+        rate_milli: milli(loader.rate),
+    };
+    Supply {
+        interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+        arrived: now.arrived - before.arrived,
+        waited_us: now.waited.saturating_sub(before.waited).as_micros() as u64,
+        stall: Some(Stall {
+            storage_us: micros(|ledger| ledger.storage),
+            decode_us: micros(|ledger| ledger.decode),
+            queue_us: micros(|ledger| ledger.queue),
+            network_us: micros(|ledger| ledger.network),
+            copy_us: micros(|ledger| ledger.copy),
+        }),
+        loaders: now.loaders.iter().map(loader).collect(),
     }
 }
 

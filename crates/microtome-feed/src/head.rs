@@ -6,20 +6,23 @@
 
 mod actor;
 mod batch;
+mod crew;
 mod event;
 mod feed;
 mod ledger;
 mod names;
+mod pace;
 mod resolving;
 mod selecting;
 mod service;
 mod stage;
 mod stats;
 mod streaming;
+mod supply;
 mod tag;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use microtome_plan::checkpoint::{Checkpoint, Start};
 use microtome_plan::dataset as plan;
@@ -33,6 +36,7 @@ pub use feed::{Feed, PatchSpec};
 pub use ledger::Ledger;
 pub use service::Service;
 pub use stats::Snapshot;
+pub use supply::{Loader, Supply};
 
 use crate::buffers::Buffers;
 use crate::error::FeedError;
@@ -118,6 +122,8 @@ pub struct Head {
 struct Dataset {
     events: mpsc::Sender<Event>,
     stats: Arc<Stats>,
+    name: Arc<str>,
+    batch_size: u32,
     patch_bytes: usize,
     pixels: Buffers,
     /// Whether its patches are asked for, and do not count as the job's progress.
@@ -186,12 +192,13 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
     };
     let patch_bytes = usize::try_from(origin.recipe().patch_bytes().get()).unwrap_or(usize::MAX);
     let asked = matches!(mode, Mode::Ask);
+    let (name, batch_size) = (origin.recipe().name.as_str().into(), origin.recipe().batch_size.get());
     let start = (origin.recipe().clone(), resume.map(Start::Checkpoint));
     let feed = Feed::new((program, events.downgrade()), Arc::clone(&stats), start, asked);
     let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
     tokio::spawn(actor.run(events.downgrade(), inbox));
-    Ok((Dataset { events, stats, patch_bytes, pixels: Buffers::default(), asked }, feed))
+    Ok((Dataset { events, stats, name, batch_size, patch_bytes, pixels: Buffers::default(), asked }, feed))
 }
 
 /// Where a dataset begins; nowhere, if all is known already.
@@ -223,6 +230,23 @@ impl Head {
         });
         let mut sum = all.next().unwrap_or_default();
         all.for_each(|snapshot| sum += snapshot);
+        sum
+    }
+
+    /// What the number of workers is decided by, of all datasets.
+    pub fn supply(&self) -> Supply {
+        let now = Instant::now();
+        let mut sum = Supply::default();
+        for dataset in &*self.datasets {
+            let (demand, waited) = dataset.stats.pace(|pace| (pace.demand(dataset.batch_size), pace.waited(now)));
+            let (rate, arrived) = dataset.stats.crew(|crew| (crew.rate(), crew.arrived()));
+            let snapshot = dataset.stats.snapshot();
+            sum.arrived += arrived;
+            sum.waited += waited;
+            sum.waiting += snapshot.waiting;
+            sum.workers = sum.workers.max(snapshot.workers);
+            sum.loaders.push(Loader { dataset: dataset.name.to_string(), asked: dataset.asked, demand, rate });
+        }
         sum
     }
 

@@ -70,6 +70,7 @@ pub struct Worker {
     /// What is decoded and not sent yet takes room; so a slow head bounds memory.
     room: Arc<Semaphore>,
     slots: u32,
+    threads: u32,
     pixels: Buffers,
     counters: Arc<Counters>,
 }
@@ -85,6 +86,7 @@ impl Worker {
             decoders: Arc::new(Semaphore::new(threads)),
             room: Arc::new(Semaphore::new(threads * DECODED_A_THREAD)),
             slots: u32::try_from(threads * LEASES_A_THREAD).unwrap_or(u32::MAX),
+            threads: u32::try_from(threads).unwrap_or(u32::MAX),
         }
     }
 

@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
 use microtome_feed::digest::StreamDigest;
 use microtome_feed::engine;
@@ -166,4 +167,26 @@ async fn a_stream_is_read_again_from_any_epoch_or_checkpoint() {
     assert_ne!(third, expected[..5].concat());
     third.sort_unstable();
     assert_eq!(third, (0..150).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_knows_what_its_program_asks_for_and_what_its_workers_make() {
+    let job = job(|_| ());
+    let (head, mut feed) = open(&job, STREAM).await.unwrap();
+    assert_eq!(head.supply().loaders[0].demand, None, "nobody has read yet");
+    let _engine = engine::embed(&head, &Stores::from_env(), 2).unwrap();
+    let step = Duration::from_millis(40);
+    while let Some(batch) = feed.next().await.unwrap() {
+        // The program's step: what is measured is how long it is, and it is at least this.
+        std::thread::sleep(step);
+        drop(batch);
+    }
+    let supply = head.supply();
+    let loader = &supply.loaders[0];
+    let (demand, rate) = (loader.demand.unwrap(), loader.rate.unwrap());
+    let most = 32.0 / step.as_secs_f64();
+    assert!(demand <= most && demand > most / 10.0, "{demand} patches a second are asked for, {most} at most");
+    assert!(rate > 1.0, "{rate} patches a second of a worker");
+    assert_eq!((loader.dataset.as_str(), loader.asked, supply.arrived, supply.workers), ("train", false, 300, 2));
+    assert!(supply.waited > Duration::ZERO, "the first batch was waited for");
 }

@@ -7,6 +7,7 @@ pub(crate) mod authority;
 pub(crate) mod endpoint;
 pub(crate) mod hub;
 mod identity;
+mod report;
 pub(crate) mod server;
 
 /// The protocol, as generated from `microtome-api/proto/control.proto`.

@@ -5,6 +5,7 @@
 //!    ▲                  ▲    ▲
 //!    │                  │    └ admission/: Teams and what is held ─ microtome_queue ─► condition Admitted
 //!    └ control/: what heads report          team/: the right to write in a team's namespaces
+//!      scale/: from what heads report to the number of workers
 //! ```
 //!
 //! Each controller is the same steps in files of the same names: observe (reads) → decide (pure, total) → apply (ordered
@@ -26,6 +27,7 @@ mod job;
 mod leader;
 mod logs;
 mod metrics;
+mod scale;
 mod settings;
 mod team;
 mod tenancy;

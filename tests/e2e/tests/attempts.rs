@@ -40,13 +40,10 @@ async fn a_program_that_fails_is_run_again_until_it_succeeds() {
     assert_eq!((status.attempt, status.failures, status.exit_code), (2, 1, Some(0)));
     // Each attempt's log stays, and the certificates of the first are gone.
     assert!(stage.log("train").await.contains("attempt 1"));
-    let secret = |attempt| stage.api::<Secret>().get_opt(&names::certificates("train", attempt));
-    assert!(secret_is_gone(secret(1).await) && !secret_is_gone(secret(2).await));
+    let secrets = stage.api::<Secret>();
+    assert!(secrets.get_opt(&names::certificates("train", 1)).await.unwrap().is_none());
+    assert!(secrets.get_opt(&names::certificates("train", 2)).await.unwrap().is_some());
     stage.delete_to_nothing("train").await;
-}
-
-fn secret_is_gone(found: kube::Result<Option<Secret>>) -> bool {
-    found.unwrap().is_none()
 }
 
 #[tokio::test]

@@ -59,7 +59,8 @@ impl Asked {
                 member.tell(Answer::Stream(Arc::clone(&self.about)));
                 self.members.insert(member.rank, member);
             }
-            Message::Wanted { rank, batches, .. } => {
+            Message::Wanted { rank, batches, waited } => {
+                self.feed.wanted(rank, batches, waited.unwrap_or_default());
                 if let Some(member) = self.members.get_mut(&rank) {
                     member.wants = member.wants.saturating_add(batches);
                 }
@@ -76,6 +77,7 @@ impl Asked {
             }
             Message::Left { rank } => {
                 self.members.remove(&rank);
+                self.feed.left(rank);
             }
         }
         Ok(())
@@ -103,6 +105,7 @@ impl Asked {
         let rows = batch.patches().len();
         if let Some(member) = self.members.get_mut(rank) {
             member.wants = member.wants.saturating_sub(1);
+            self.feed.handed(*rank);
             member.tell(Answer::Batch(Handed { batch: Arc::new(batch), rows: 0..rows, reading: member.reading }));
         }
         *left = left.saturating_sub(rows);

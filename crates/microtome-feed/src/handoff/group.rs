@@ -152,12 +152,14 @@ impl Group {
                 if let Some(member) = self.members.get_mut(&rank) {
                     member.wants = member.wants.saturating_add(batches);
                 }
+                // All ranks get the same batches, so the first one's pace is everybody's.
                 if let (0, Some(waited)) = (rank, waited) {
-                    self.feed.waited(waited);
+                    self.feed.wanted(rank, batches, waited);
                 }
             }
             Message::Started { rank, start } => {
                 self.streaming = false;
+                self.feed.turned(rank);
                 if let Some(member) = self.members.get_mut(&rank) {
                     (member.waits_for, member.wants) = (Some(Some(start)), 0);
                     member.reading += 1;
@@ -215,6 +217,7 @@ impl Group {
         if self.members.remove(&rank).is_none() {
             return;
         }
+        self.feed.left(rank);
         self.streaming = false;
         let world = self.ranks.map_or(NonZeroU64::MIN, Ranks::world);
         self.dismiss(&format!("rank {rank} of {world} has left the stream"));
@@ -263,6 +266,7 @@ impl Group {
             member.wants -= 1;
             let Range { start, end } = ranks.rows(member.rank, rows);
             let (rows, reading) = (start as usize..end as usize, member.reading);
+            self.feed.handed(member.rank);
             member.tell(Answer::Batch(Handed { batch: Arc::clone(&batch), rows, reading }));
         }
         Ok(())

@@ -98,7 +98,10 @@ impl Actor {
     fn handle(&mut self, event: Event) -> Result<(), FeedError> {
         let now_ms = self.now_ms();
         match (event, &mut self.stage) {
-            (Event::Joined { worker, slots, outbox }, _) => self.join(worker, slots, outbox),
+            (Event::Joined { worker, slots, threads, outbox }, _) => {
+                self.stats.crew(|crew| crew.joins(worker, (slots, threads), Instant::now()));
+                self.join(worker, slots, outbox);
+            }
             (Event::Left { worker }, _) => self.leave(worker),
             (Event::Retiring { worker }, _) => self.retire(worker),
             (Event::Drain { gone }, _) => self.drain(gone),
@@ -199,6 +202,7 @@ impl Actor {
     fn leave(&mut self, worker: WorkerId) {
         let requeued = self.stage.as_mut().map_or(0, |stage| stage.workforce().leave(worker));
         self.workers.remove(&worker);
+        self.stats.crew(|crew| crew.leaves(worker));
         if self.workers.is_empty() {
             self.draining = None;
         }

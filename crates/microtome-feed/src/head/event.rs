@@ -16,6 +16,8 @@ pub(super) enum Event {
     Joined {
         worker: WorkerId,
         slots: u32,
+        /// Leases that it decodes at once.
+        threads: u32,
         outbox: mpsc::UnboundedSender<HeadMessage>,
     },
     Left {

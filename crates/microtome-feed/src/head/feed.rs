@@ -34,6 +34,10 @@ pub struct Feed {
     place: Place,
     /// Since when the program has been waiting for the next batch.
     waiting: Option<Instant>,
+    /// When it got the last one of this reading.
+    got: Option<Instant>,
+    /// It got one, of any reading.
+    fed: bool,
     /// Whether the program says itself how long it waits, for it asks for batches before it needs them.
     told: bool,
     /// The lease that made the last batch complete.
@@ -80,6 +84,8 @@ impl Feed {
             reading: 0,
             place: Place::Closed(start),
             waiting: None,
+            got: None,
+            fed: false,
             told: false,
             last: Ledger::default(),
         }
@@ -89,6 +95,7 @@ impl Feed {
     /// read before. Nothing is asked for before [`Feed::next`].
     pub fn start(&mut self, start: Start) {
         self.place = Place::Closed(Some(start));
+        self.got = None;
     }
 
     /// Where the stream goes on after the batches that [`Feed::next`] gave; `None` before the first one, and where patches
@@ -107,8 +114,12 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Option<Batch>, FeedError> {
         let began = *self.waiting.get_or_insert_with(Instant::now);
         let first = matches!(self.place, Place::Closed(_) | Place::Opened);
+        if !self.fed {
+            self.stats.pace(|pace| pace.waits_for_first(Some(began), began));
+        }
         let batch = self.wait().await;
         self.waiting = None;
+        self.keep_pace(began, Instant::now());
         let batch = batch?;
         self.last = batch.as_ref().map_or(self.last, |batch| batch.last);
         self.stats.change(|stats| {
@@ -125,10 +136,39 @@ impl Feed {
         Ok(batch)
     }
 
-    /// From now on the program says how long it waits, this time for the last batches that it got.
-    pub fn waited(&mut self, waited: Duration) {
+    /// What the wait for a batch says of how fast the program is.
+    fn keep_pace(&mut self, began: Instant, now: Instant) {
+        let got = self.got.replace(now);
+        self.fed = true;
+        self.stats.pace(|pace| {
+            pace.waits_for_first(None, now);
+            if let (Some(got), false) = (got, self.told) {
+                pace.takes(0, began - got, now - began);
+            }
+        });
+    }
+
+    /// A reader of the program wants `batches` more, after as many steps. From now on the program says how long it waits, this
+    /// time for the last batches that it got.
+    pub fn wanted(&mut self, reader: u64, batches: u64, waited: Duration) {
         self.told = true;
         self.stats.change(|stats| stats.waiting.owe(waited, &self.last));
+        self.stats.pace(|pace| pace.asks(reader, batches, waited, Instant::now()));
+    }
+
+    /// A batch was handed to a reader.
+    pub fn handed(&self, reader: u64) {
+        self.stats.pace(|pace| pace.handed(reader, Instant::now()));
+    }
+
+    /// A reader asks for another reading: what it does until then is no step.
+    pub fn turned(&self, reader: u64) {
+        self.stats.pace(|pace| pace.turns(reader));
+    }
+
+    /// A reader is gone.
+    pub fn left(&self, reader: u64) {
+        self.stats.pace(|pace| pace.leaves(reader, !self.asked));
     }
 
     /// Says that the program wants something of this reading.

@@ -45,7 +45,7 @@ impl feed_server::Feed for Service {
             Some(WorkerMessage { message: Some(Message::Ready(ready)) }) => ready,
             _ => return Err(Status::invalid_argument("a stream begins with Ready")),
         };
-        let Ready { protocol: PROTOCOL, slots } = ready else {
+        let Ready { protocol: PROTOCOL, slots, threads } = ready else {
             let text = format!("head speaks protocol {PROTOCOL}, worker {}: use the same version", ready.protocol);
             return Err(Status::failed_precondition(text));
         };
@@ -54,7 +54,7 @@ impl feed_server::Feed for Service {
         let (outbox, inbox) = mpsc::unbounded_channel();
         let closed = |_| Status::unavailable("the head is going down");
         for dataset in &*self.datasets {
-            let joined = Event::Joined { worker, slots, outbox: outbox.clone() };
+            let joined = Event::Joined { worker, slots, threads, outbox: outbox.clone() };
             dataset.events.send(joined).await.map_err(closed)?;
         }
         tokio::spawn(listen(worker, messages, Arc::clone(&self.datasets)));

@@ -8,12 +8,16 @@ use microtome_plan::dataset::Recipe;
 use microtome_plan::selection::{Quarantined, Selection};
 use tokio::sync::watch;
 
+use super::crew::Crew;
 use super::ledger::Ledger;
+use super::pace::Pace;
 
 /// Counters shared by actor, program and reporters.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
     counters: Mutex<Snapshot>,
+    pace: Mutex<Pace>,
+    crew: Mutex<Crew>,
     selection: watch::Sender<Option<Arc<Selection>>>,
 }
 
@@ -67,6 +71,16 @@ pub struct Snapshot {
 impl Stats {
     pub(super) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         change(&mut self.counters.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// How the program reads.
+    pub(super) fn pace<R>(&self, change: impl FnOnce(&mut Pace) -> R) -> R {
+        change(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What workers supply.
+    pub(super) fn crew<R>(&self, change: impl FnOnce(&mut Crew) -> R) -> R {
+        change(&mut self.crew.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The selection is frozen.

@@ -10,7 +10,7 @@ use microtome_plan::dataset::{OnError, Order, Recipe, ViewRule};
 use microtome_plan::desk::asked::{Asked, Spec};
 use microtome_plan::desk::planned::Planned;
 use microtome_plan::desk::{Delivery, Desk, Producer, Task};
-use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, Workforce};
+use microtome_plan::lease::{Failed as Outcome, Grant, LeaseId, WorkerId, Workforce};
 use microtome_plan::plan::{Place, Seat};
 use microtome_plan::selection::Selection;
 use microtome_plan::shape::Shape;
@@ -50,6 +50,7 @@ pub(super) struct Streaming<S> {
 #[derive(Debug)]
 struct Arriving {
     attempt: u32,
+    worker: WorkerId,
     granted: Instant,
     patches: Vec<Pixels>,
     copy: Duration,
@@ -163,6 +164,8 @@ impl<S: Producer> Streaming<S> {
     fn account(&mut self, done: &Done, arrived: &Arriving) {
         let spent = done.spent.unwrap_or_default();
         self.last = Ledger::of_lease(arrived.granted.elapsed(), &spent, arrived.copy);
+        let patches = arrived.patches.len() as u64;
+        self.stats.crew(|crew| crew.works(arrived.worker, patches, &spent, Instant::now()));
         self.stats.change(|stats| {
             stats.leases += self.last;
             stats.requests += spent.requests;
@@ -225,7 +228,7 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
 
     fn grant(&mut self, now_ms: u64) -> Option<Granted> {
         let Grant { worker, lease, attempt, work } = self.desk.grant(now_ms)?;
-        let arriving = Arriving { attempt, granted: Instant::now(), patches: Vec::new(), copy: Duration::ZERO };
+        let arriving = Arriving { attempt, worker, granted: Instant::now(), patches: Vec::new(), copy: Duration::ZERO };
         self.arriving.insert(lease.0, arriving);
         let cut = self.cut(&work);
         Some((worker, Lease { lease: lease.0, attempt, work: Some(Work::Cut(cut)) }))

@@ -70,7 +70,7 @@ impl Worker {
     /// Serves one stream to its end.
     pub async fn serve(&self, channel: Channel, stop: &mut Stop) -> Result<Ended, SessionError> {
         let (outbox, messages) = mpsc::channel(WAITING_MESSAGES);
-        let ready = Message::Ready(Ready { protocol: PROTOCOL, slots: self.slots });
+        let ready = Message::Ready(Ready { protocol: PROTOCOL, slots: self.slots, threads: self.threads });
         // The channel is new and has room.
         let _ = outbox.send(WorkerMessage { message: Some(ready) }).await;
         let mut client = FeedClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);

@@ -58,7 +58,7 @@ impl Objects {
         })
     }
 
-    /// How many workers there should be. Scaling by demand will decide here.
+    /// How many workers there are at first; from then on `scale/` owns the number.
     pub(crate) fn worker_replicas(cluster: &PatchCluster) -> i32 {
         cluster.spec.workers.min_replicas
     }

@@ -20,7 +20,7 @@ use crate::leader::{Fence, Leader};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::world::{Queues, Watches};
-use crate::{admission, client, cluster, control, job, logs, team};
+use crate::{admission, client, cluster, control, job, logs, scale, team};
 
 /// Inside the 30 s that Kubernetes gives a pod; what is cut off is done again at the next start.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
@@ -98,6 +98,7 @@ fn start(parts: &mut JoinSet<anyhow::Result<()>>, queues: Queues, context: &Arc<
     let each = |name, bell| Loop { name, bell, context: context.clone() };
     spawn(parts, bell::run(each("admission", queues.admission), until(), admission::pass));
     spawn(parts, bell::run(each("team", queues.teams), until(), team::pass));
+    spawn(parts, bell::run(each("scale", context.hub.scale.bell()), until(), scale::pass));
     let (heads, stopped) = (context.clone(), stop.clone());
     parts.spawn(async move {
         control::endpoint::publish(&heads).await.context("cannot publish where heads report")?;

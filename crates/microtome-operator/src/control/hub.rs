@@ -10,6 +10,7 @@ use microtome_api::{PatchJob, Progress};
 use tokio::sync::watch;
 
 use crate::controller::Waker;
+use crate::scale::board::Board;
 
 /// A status is written at most this often for progress alone: every write is a write of the whole cluster's database.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
@@ -44,6 +45,8 @@ pub(crate) struct Job {
 pub(crate) struct Hub {
     jobs: Arc<Mutex<HashMap<String, Entry>>>,
     waker: Waker<PatchJob>,
+    /// What the number of workers is decided by, and what was decided.
+    pub(crate) scale: Board,
 }
 
 #[derive(Default)]
@@ -58,7 +61,7 @@ struct Entry {
 
 impl Hub {
     pub(crate) fn new(waker: Waker<PatchJob>) -> Self {
-        Self { jobs: Arc::default(), waker }
+        Self { jobs: Arc::default(), waker, scale: Board::new() }
     }
 
     /// Notes how far a job has come; an older note is forgotten.

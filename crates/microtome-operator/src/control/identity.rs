@@ -7,6 +7,7 @@ use microtome_api::names;
 
 use super::hub::Job;
 use crate::context::Context;
+use crate::scale::board::Cluster;
 use crate::write;
 
 /// Where the apiserver says which pod a token is bound to.
@@ -17,6 +18,7 @@ const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 /// A head whose token was checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Identity {
+    pub(crate) cluster: Cluster,
     pub(crate) job: Job,
     pub(crate) attempt: i32,
 }
@@ -100,7 +102,8 @@ fn job_of(bound: &BoundPod, context: &Context) -> Option<Identity> {
         return None;
     }
     let job = Job { namespace: bound.namespace.clone(), name: job.name_any(), uid: job.uid()? };
-    Some(Identity { job, attempt })
+    let cluster = Cluster { namespace: bound.namespace.clone(), name: cluster.name_any(), uid: cluster.uid()? };
+    Some(Identity { cluster, job, attempt })
 }
 
 #[cfg(test)]

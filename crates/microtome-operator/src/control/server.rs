@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures::Stream;
 use kube::ResourceExt;
-use microtome_api::Progress;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -17,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use super::hub::Outcome;
 use super::identity::{self, Identity, identify};
+use super::report::{is_digest, to_observation, to_progress};
 use super::wire::control_server::{Control, ControlServer};
 use super::wire::{self, Order, order, report};
 use crate::context::Context;
@@ -144,7 +144,12 @@ async fn follow(
                 started = true;
             }
             _ if !started => return Err(Status::failed_precondition("the first report must be Started")),
-            Some(report::Report::Progress(progress)) => context.hub.progress(&identity.job, to_progress(&progress)),
+            Some(report::Report::Progress(progress)) => {
+                context.hub.progress(&identity.job, to_progress(&progress));
+                if let Some(seen) = to_observation(&progress) {
+                    context.hub.scale.report(&identity.cluster, seen);
+                }
+            }
             Some(report::Report::Result(result)) => {
                 let digest = Some(result.stream_digest).filter(|digest| is_digest(digest));
                 let outcome = Outcome { exit_code: result.exit_code, stream_digest: digest };
@@ -162,45 +167,4 @@ async fn follow(
         }
     }
     Ok(())
-}
-
-/// A tenant's text goes into the status only if it is what it should be.
-fn is_digest(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn to_progress(progress: &wire::Progress) -> Progress {
-    let large = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let small = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    // Rounded down: 100 % is said only when nothing is left.
-    let percent = progress.patches.saturating_mul(100).checked_div(progress.patches_total);
-    Progress {
-        summary: percent.map_or_else(|| "–".to_owned(), |percent| format!("{}%", percent.min(100))),
-        patches: large(progress.patches),
-        patches_total: large(progress.patches_total),
-        patches_per_second: large(progress.patches_per_second),
-        waiting_permille: small(progress.waiting_permille),
-        workers: small(progress.workers),
-        slides_quarantined: small(progress.slides_quarantined),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_is_a_percentage_that_never_overstates() {
-        let summary = |patches, patches_total| {
-            to_progress(&wire::Progress { patches, patches_total, ..wire::Progress::default() }).summary
-        };
-        assert_eq!((summary(0, 0), summary(41, 100), summary(999, 1000)), ("–".into(), "41%".into(), "99%".into()));
-        assert_eq!((summary(88, 88), summary(9, 8)), ("100%".into(), "100%".into()));
-    }
-
-    #[test]
-    fn a_digest_is_hexadecimal_or_nothing() {
-        assert!(is_digest(&"6d".repeat(32)));
-        assert!(!is_digest("") && !is_digest("<script>") && !is_digest(&"g".repeat(64)));
-    }
 }
