@@ -174,6 +174,7 @@ fn storage_is_reached_with_the_heads_own_keys() {
             .env("MICROTOME_STORAGE_AZURE_STORAGE_ACCOUNT_NAME", "heads")
             .env("MICROTOME_STORAGE_AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
             .env("AZURE_STORAGE_ENDPOINT", &endpoint)
+            .env("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
             .env("AZURE_STORAGE_ACCOUNT_NAME", "programs")
             .spawn();
         Process(process.unwrap())
