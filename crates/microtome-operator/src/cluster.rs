@@ -22,6 +22,7 @@ use tracing::info;
 use crate::context::Context;
 use crate::{logs, write};
 
+pub(crate) use resolve::check_locations;
 #[cfg(test)]
 pub(crate) use build::fixtures::settings as settings_fixture;
 #[cfg(test)]

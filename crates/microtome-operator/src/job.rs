@@ -6,6 +6,7 @@
 mod apply;
 mod decide;
 mod observe;
+pub(crate) mod standing;
 mod status;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ impl Stage {
         let data: Value = keys.iter().map(|key| ((*key).to_owned(), Value::from(variable(key)))).collect();
         stage.create::<Secret>(json!({"metadata": {"name": "storage"}, "stringData": data})).await;
         let spec = json!({
-            "locations": [{"url": "az://slides/", "access": "ReadOnly"}],
+            "locations": [{"url": "az://slides/", "access": "ReadOnly"}, {"url": "az://results/", "access": "ReadWrite"}],
             "serviceAccountName": "patches", "storageSecret": {"name": "storage"},
             "images": {"allowed": ["localhost/"]}, "securityContext": {"runAsUser": 1000, "fsGroup": 1000},
         });

@@ -116,6 +116,12 @@ pub struct ClusterStatus {
     /// Workers that are ready.
     #[serde(default)]
     pub workers_ready: i32,
+    /// Of a standing cluster: the job that it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_job: Option<String>,
+    /// Of a standing cluster: since when it has had no job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<Time>,
 }
 
 /// One attempt's head pod.

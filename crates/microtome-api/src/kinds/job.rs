@@ -120,7 +120,13 @@ pub struct JobStatus {
     /// Attempts that failed by themselves; more than `backoffLimit` end the job.
     #[serde(default)]
     pub failures: i32,
-    /// When the first head started.
+    /// On a standing cluster: which of its heads runs this attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_attempt: Option<i32>,
+    /// On a standing cluster: before this, the next attempt is not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_time: Option<Time>,
+    /// When the program first started.
     pub start_time: Option<Time>,
     /// When the job ended.
     pub completion_time: Option<Time>,

@@ -137,7 +137,8 @@ fn check_standing(cluster: &PatchCluster) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_locations(job: &PatchJob, profile: &PatchProfile) -> Result<(), Refusal> {
+/// Whether everything that a job reads and writes lies where its profile allows it.
+pub(crate) fn check_locations(job: &PatchJob, profile: &PatchProfile) -> Result<(), Refusal> {
     let spec = &job.spec;
     let read = spec.datasets.iter().flat_map(|dataset| dataset.urls());
     let package = spec.package.iter().filter_map(|package| package.url.as_deref());

@@ -95,6 +95,11 @@ fn job_of(bound: &BoundPod, context: &Context) -> Option<Identity> {
     }
     let attempt: i32 = label(names::LABEL_ATTEMPT)?.parse().ok()?;
     let cluster = context.world.clusters.get(&bound.namespace, label(names::LABEL_CLUSTER)?)?;
+    // A head whose node came back after the next attempt was made has nothing to say any more.
+    let newest = cluster.status.as_ref().and_then(|status| status.head.as_ref()).map_or(0, |head| head.attempt);
+    if attempt < newest {
+        return None;
+    }
     let is_its_head =
         write::owner_uid(&pod) == cluster.uid() && pod.name_any() == names::head_pod(&cluster.name_any(), attempt);
     let job = context.world.jobs.get(&bound.namespace, &cluster.name_any())?;

@@ -8,6 +8,7 @@ use microtome_api::condition::{self, Reason};
 use microtome_api::names;
 
 use super::observe::Observed;
+use super::standing::{self, Standing};
 use crate::write;
 
 /// Who manages a job that runs in another cluster: here, nothing is done about it (Kueue's MultiKueue).
@@ -35,6 +36,8 @@ pub(crate) enum Decision {
     Expire,
     /// Its cluster was deleted under it.
     Lost,
+    /// It runs, or is to run, on a standing cluster.
+    Stand(Standing),
 }
 
 impl Decision {
@@ -50,6 +53,7 @@ impl Decision {
             Self::Sync => "sync",
             Self::Expire => "expire",
             Self::Lost => "lost",
+            Self::Stand(_) => "stand",
         }
     }
 
@@ -62,6 +66,7 @@ impl Decision {
                 let left = expiry(observed)?.duration_since(observed.now);
                 Some(Duration::try_from(left).unwrap_or_default())
             }
+            Self::Stand(standing) => standing::due(standing, observed),
             _ => None,
         }
     }
@@ -92,6 +97,12 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
     }
     if let Some((reason, message)) = fault(observed) {
         return Decision::Refuse(reason, message);
+    }
+    if let Some(cluster) = &job.spec.cluster_name {
+        return match standing::decide(observed, cluster) {
+            Standing::Refuse(reason, message) => Decision::Refuse(reason, message),
+            standing => Decision::Stand(standing),
+        };
     }
     match &observed.cluster {
         Some(cluster) if write::owner_uid(cluster) == job.uid() => {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use microtome_api::{PatchCluster, PatchJob};
 
+use super::standing::{self, Line};
 use crate::context::Context;
 use crate::control::hub::Report;
 use crate::{tenancy, write};
@@ -18,6 +19,10 @@ pub(crate) struct Observed {
     pub(crate) cluster: Option<PatchCluster>,
     /// What the head reported and the status does not hold yet.
     pub(crate) report: Report,
+    /// What a standing head said beside the result: the attempt, and the program's last lines.
+    pub(crate) said: Option<(i32, String)>,
+    /// Of a job on a standing cluster.
+    pub(crate) line: Line,
     pub(crate) now: Timestamp,
 }
 
@@ -31,6 +36,19 @@ impl Observed {
 pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observed, write::Error> {
     let (namespace, name) = (job.namespace().unwrap_or_default(), job.name_any());
     let teams = context.world.teams.filter(|_| true);
+    if let Some(cluster) = &job.spec.cluster_name {
+        let line = line(job, cluster, context);
+        let uid = job.uid().unwrap_or_default();
+        return Ok(Observed {
+            team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
+            cluster: None,
+            report: context.hub.take(&uid),
+            said: None,
+            line,
+            job: job.clone(),
+            now: context.clock.now(),
+        });
+    }
     let cluster = match context.world.clusters.get(&namespace, &name) {
         Some(cluster) => Some(cluster),
         // A late watch must look neither like a cluster that was deleted nor like a name that is free.
@@ -43,7 +61,21 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
         team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
         cluster,
         report: context.hub.take(&job.uid().unwrap_or_default()),
+        said: None,
+        line: Line::default(),
         job: job.clone(),
         now: context.clock.now(),
     })
+}
+
+/// Where a job on a standing cluster is to run, and who comes before it.
+fn line(job: &PatchJob, cluster: &str, context: &Context) -> Line {
+    let world = &context.world;
+    let cluster = world.clusters.get(&job.namespace().unwrap_or_default(), cluster);
+    let jobs = world.jobs.filter(|other| other.spec.cluster_name == job.spec.cluster_name);
+    Line {
+        profile: cluster.as_ref().and_then(|cluster| world.profiles.get_global(&cluster.spec.profile_name)),
+        ahead: standing::ahead(job, &jobs),
+        cluster,
+    }
 }

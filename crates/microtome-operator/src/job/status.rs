@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::decide::Decision;
 use super::observe::Observed;
+use super::standing::Standing;
 
 /// What a head writes as its last word after a good end; it counts where no report came through.
 #[derive(Deserialize)]
@@ -43,6 +44,7 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> JobStatus {
             set(&mut status, vec![condition::new(READY, None, Reason::Pending, "its PatchCluster is being made", now)]);
         }
         Decision::Mirror | Decision::Sync => mirror(&mut status, observed, now),
+        Decision::Stand(standing) => stand(&mut status, standing, observed),
         Decision::Lost => {
             let lost = |kind, on, reason| condition::new(kind, Some(on), reason, "its PatchCluster was deleted", now);
             set(
@@ -88,6 +90,58 @@ fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
             end(status, head, now);
         }
     }
+}
+
+/// A job on a standing cluster has no cluster's word to repeat: it says itself how it stands.
+fn stand(status: &mut JobStatus, standing: &Standing, observed: &Observed) {
+    let now = observed.now;
+    if let Some(progress) = &observed.report.progress {
+        status.progress = Some(progress.clone());
+    }
+    let ready = |on, reason, message: &str| condition::new(READY, on, reason, message, now);
+    let mut conditions = match standing {
+        // Told in another way.
+        Standing::Refuse(..) => return,
+        Standing::Suspended => {
+            status.cluster_attempt = None;
+            vec![ready(Some(false), Reason::Suspended, "spec.suspend is true; it holds nothing")]
+        }
+        Standing::Wait(message) => vec![ready(Some(false), Reason::Queued, message)],
+        Standing::Run { attempt, cluster_attempt } => {
+            (status.attempt, status.cluster_attempt) = (*attempt, Some(*cluster_attempt));
+            status.next_attempt_time = None;
+            status.start_time.get_or_insert(Time(now));
+            vec![ready(Some(true), Reason::Running, &format!("attempt {attempt} runs"))]
+        }
+        Standing::Retry { said, at } => {
+            status.failures += 1;
+            (status.cluster_attempt, status.next_attempt_time) = (None, Some(Time(*at)));
+            vec![ready(Some(false), Reason::Retrying, said)]
+        }
+        Standing::End { reason, exit_code, message } => {
+            status.exit_code = *exit_code;
+            status.completion_time.get_or_insert(Time(now));
+            ended(*reason, message, now)
+        }
+    };
+    if let Some(result) = &observed.report.result {
+        status.stream_digest = result.stream_digest.clone().or_else(|| status.stream_digest.clone());
+    }
+    status.conditions.retain(|condition| condition.type_ != STALLED);
+    for condition in conditions.drain(..) {
+        condition::set(&mut status.conditions, condition);
+    }
+}
+
+/// The conditions of a job on a standing cluster that is over.
+fn ended(reason: Reason, message: &str, now: Timestamp) -> Vec<Condition> {
+    if reason == Reason::Complete {
+        return [COMPLETE, READY].map(|kind| condition::new(kind, Some(true), reason, message, now)).to_vec();
+    }
+    let failed = condition::new(FAILED, Some(true), reason, message, now);
+    let told = [(READY, false), (STALLED, true)];
+    let told = told.map(|(kind, on)| condition::new(kind, Some(on), Reason::Failed, message, now));
+    [failed].into_iter().chain(told).collect()
 }
 
 fn end(status: &mut JobStatus, head: &HeadState, now: Timestamp) {
