@@ -103,15 +103,29 @@ impl Watches {
         let (admission, teams) = (Bell::default(), Bell::default());
 
         let (waker, job, bell) = (cluster_waker.clone(), job_waker.clone(), admission.clone());
+        let jobs_seen = world.jobs.clone();
         self.clusters.listen(move |cluster| {
+            let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
             waker.wake_object(cluster);
-            job.wake(&cluster.namespace().unwrap_or_default(), &cluster.name_any());
+            if cluster.owner_references().is_empty() {
+                wake_line(&jobs_seen, &namespace, &name, &job);
+            } else {
+                job.wake(&namespace, &name);
+            }
             bell.ring();
         });
-        let (waker, cluster) = (job_waker.clone(), cluster_waker.clone());
+        let (waker, cluster, jobs_seen) = (job_waker.clone(), cluster_waker.clone(), world.jobs.clone());
         self.jobs.listen(move |job| {
+            let namespace = job.namespace().unwrap_or_default();
             waker.wake_object(job);
-            cluster.wake(&job.namespace().unwrap_or_default(), &job.name_any());
+            match job.0.as_ref().ok().and_then(|job| job.spec.cluster_name.as_deref()) {
+                Some(name) => {
+                    cluster.wake(&namespace, name);
+                    // Who waits behind it may come first now.
+                    wake_line(&jobs_seen, &namespace, name, &waker);
+                }
+                None => cluster.wake(&namespace, &job.name_any()),
+            }
         });
         let (waker, bell) = (cluster_waker.clone(), admission.clone());
         self.pods.listen(move |pod| {
@@ -164,6 +178,16 @@ impl Watches {
 
 fn watch<K: Watchable>(client: &Client, config: Config) -> Watch<K> {
     Watch::new(Api::all(client.clone()), config)
+}
+
+/// Wakes the jobs that wait for a standing cluster or run on it.
+fn wake_line(jobs: &Reader<PatchJob>, namespace: &str, cluster: &str, waker: &Waker<PatchJob>) {
+    let in_line = |job: &PatchJob| {
+        job.spec.cluster_name.as_deref() == Some(cluster) && job.namespace().as_deref() == Some(namespace)
+    };
+    for job in jobs.filter(in_line) {
+        waker.wake(namespace, &job.name_any());
+    }
 }
 
 fn wake_owner<K: kube::Resource>(object: &K, waker: &Waker<PatchCluster>) {

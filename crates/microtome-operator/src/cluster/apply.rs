@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::build::{Input, Objects, secret};
 use super::decide::Decision;
+use super::head::Head;
 use super::observe::Observed;
 use super::{certificates, resolve::Resolved};
 use crate::context::Context;
@@ -53,7 +54,13 @@ pub(crate) async fn apply(observed: &Observed, decision: &Decision, context: &Co
             remove_head(observed, observed.attempt(), context).await
         }
         Decision::Record(_) => Ok(()),
-        Decision::Finish(_) | Decision::Tidy => remove_workers(observed, context).await,
+        Decision::Finish(_) | Decision::Tidy => {
+            // A standing head does not end by itself when nobody wants it any more.
+            if observed.head.as_ref().is_some_and(|head| !matches!(head.head, Head::Ended(_))) {
+                remove_head(observed, observed.attempt(), context).await?;
+            }
+            remove_workers(observed, context).await
+        }
     }
 }
 

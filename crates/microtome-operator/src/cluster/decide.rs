@@ -17,6 +17,9 @@ const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(360);
 const DISRUPTED_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_DISRUPTED_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
 
+/// For a standing cluster that says none: an hour, so that a GPU that nobody remembers is somebody else's by lunch.
+const IDLE_TIMEOUT_SECONDS: i64 = 3600;
+
 /// What a pass does.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Decision {
@@ -79,7 +82,11 @@ impl Decision {
     pub(crate) fn due(&self, observed: &Observed) -> Option<Duration> {
         let at = match self {
             Self::Backoff(until) => *until,
-            Self::Follow(_) => observed.unreachable_since? + loss(observed),
+            Self::Follow(_) => {
+                let lost = observed.unreachable_since.map(|since| since + loss(observed));
+                let idle = observed.cluster.status.as_ref().and_then(|status| idle_until(observed, status));
+                lost.into_iter().chain(idle).min()?
+            }
             _ => return None,
         };
         Some(Duration::try_from(at.duration_since(observed.now)).unwrap_or_default())
@@ -117,6 +124,10 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
             settle(observed, status, wanted, End { reason: Reason::HeadLost, exit_code: None, message })
         }
         Some(_) if wanted != Wanted::Run => withdraw(wanted),
+        Some(_) if idle_until(observed, status).is_some_and(|until| until <= observed.now) => {
+            let message = "it had no job for spec.idleTimeoutSeconds".to_owned();
+            Decision::Finish(End { reason: Reason::IdleTimeout, exit_code: None, message })
+        }
         Some(head) => Decision::Follow(follow(observed, status, head)),
         None if is_open => {
             let pod = names::head_pod(cluster.metadata.name.as_deref().unwrap_or_default(), observed.attempt());
@@ -218,6 +229,15 @@ fn next_attempt_at(status: &ClusterStatus) -> Option<Timestamp> {
         doubled(DISRUPTED_BACKOFF, head.attempt - status.failures - 1, LONGEST_DISRUPTED_BACKOFF)
     };
     ended.checked_add(wait).ok()
+}
+
+/// When a standing cluster without a job has been so for as long as it may.
+fn idle_until(observed: &Observed, status: &ClusterStatus) -> Option<Timestamp> {
+    if observed.job.is_some() || observed.line.is_wanted {
+        return None;
+    }
+    let limit = observed.cluster.spec.idle_timeout_seconds.unwrap_or(IDLE_TIMEOUT_SECONDS);
+    status.idle_since.as_ref()?.0.checked_add(SignedDuration::from_secs(limit)).ok()
 }
 
 fn loss(observed: &Observed) -> SignedDuration {
@@ -437,6 +457,20 @@ mod tests {
         };
         assert_eq!(over(newest(1, None)), "finish DeadlineExceeded None");
         assert_eq!(over(newest(1, Some(Reason::Failed))), "finish DeadlineExceeded None");
+    }
+
+    #[test]
+    fn a_standing_cluster_that_nobody_wants_ends() {
+        let idle = |since: i64, wanted: bool| {
+            let decision = decide_with(|o, s| {
+                set(s, ADMITTED);
+                (o.job, o.head) = (None, Some(fixtures::head_pod(Head::Running)));
+                o.cluster.spec.idle_timeout_seconds = Some(100);
+                (o.line.is_wanted, s.idle_since) = (wanted, at(since));
+            });
+            decision.name()
+        };
+        assert_eq!((idle(901, false), idle(900, false), idle(0, true)), ("follow", "finish", "follow"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use microtome_api::{PatchCluster, PatchJob, names};
 use super::head::{self, HeadPod};
 use super::resolve::{Refusal, Resolved, Surroundings, resolve};
 use crate::context::Context;
+use crate::job::standing;
 use crate::write;
 
 /// What a pass decides by.
@@ -29,9 +30,20 @@ pub(crate) struct Observed {
     pub(crate) workers: Option<Workers>,
     /// What keeps a worker from running.
     pub(crate) worker_trouble: Option<String>,
+    /// Of a standing cluster: its jobs.
+    pub(crate) line: Line,
     /// Pods that are not gone and have not ended: of this attempt and of all before.
     pub(crate) pods: usize,
     pub(crate) now: Timestamp,
+}
+
+/// The jobs of a standing cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Line {
+    /// The one that its head is to run.
+    pub(crate) running: Option<PatchJob>,
+    /// Whether any job still wants it.
+    pub(crate) is_wanted: bool,
 }
 
 /// The worker Deployment.
@@ -90,10 +102,22 @@ pub(crate) async fn observe(cluster: &PatchCluster, context: &Context) -> Result
             .iter()
             .filter(|pod| pod.labels().get(names::LABEL_ROLE).is_some_and(|role| role == names::ROLE_WORKER))
             .find_map(|pod| head::trouble(pod.status.as_ref()?)),
+        line: if owner.is_none() { line(cluster, context) } else { Line::default() },
         pods: pods.iter().filter(|pod| !head::has_ended(pod)).count(),
         now: context.clock.now(),
         cluster: cluster.clone(),
     })
+}
+
+fn line(cluster: &PatchCluster, context: &Context) -> Line {
+    let name = cluster.name_any();
+    let jobs = context.world.jobs.filter(|job| {
+        job.spec.cluster_name.as_ref() == Some(&name) && job.namespace() == cluster.namespace()
+    });
+    Line {
+        running: standing::running(&name, attempt(cluster), &jobs).cloned(),
+        is_wanted: standing::is_wanted(&name, &jobs),
+    }
 }
 
 fn workers(deployment: &k8s_openapi::api::apps::v1::Deployment) -> Workers {
@@ -259,6 +283,7 @@ pub(crate) mod fixtures {
             head_loss_seconds: 60,
             workers: None,
             worker_trouble: None,
+            line: Default::default(),
             pods: 0,
             now: Timestamp::from_second(1000).unwrap(),
         }

@@ -50,6 +50,9 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> ClusterStatus 
         }
         Decision::Follow(_) => {
             open_head(&mut status, observed);
+            if observed.job.is_none() {
+                stand(&mut status, observed);
+            }
             followed(observed)
         }
         Decision::Record(end) => {
@@ -64,7 +67,7 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> ClusterStatus 
         Decision::Finish(end) => {
             record(&mut status, observed, end);
             // They are being removed.
-            status.workers_ready = 0;
+            (status.workers_ready, status.running_job, status.idle_since) = (0, None, None);
             finished(&mut status, observed, end)
         }
     };
@@ -99,6 +102,16 @@ fn open_head(status: &mut ClusterStatus, observed: &Observed) {
     }
     if status.start_time.is_none() {
         status.start_time = observed.head.as_ref().and_then(|head| head.started).map(Time);
+    }
+}
+
+/// What a standing cluster does, or since when nothing.
+fn stand(status: &mut ClusterStatus, observed: &Observed) {
+    status.running_job = observed.line.running.as_ref().map(ResourceExt::name_any);
+    if observed.line.is_wanted {
+        status.idle_since = None;
+    } else if status.idle_since.is_none() {
+        status.idle_since = Some(Time(observed.now));
     }
 }
 
@@ -297,6 +310,19 @@ mod tests {
         assert_eq!(lost.start_time, Some(Time(started)));
         let evicted = status(&observed, &Decision::Record(end(Reason::Evicted, None, "")));
         assert_eq!(evicted.start_time, None);
+    }
+
+    #[test]
+    fn a_standing_cluster_says_what_it_runs_or_since_when_nothing() {
+        let mut observed = fixtures::observed();
+        (observed.job, observed.head) = (None, Some(fixtures::head_pod(Head::Running)));
+        let idle = status(&observed, &follow());
+        assert_eq!((idle.running_job.clone(), idle.idle_since.clone()), (None, Some(Time(observed.now))));
+        observed.cluster.status = Some(idle);
+        observed.line.running = Some(fixtures::job());
+        observed.line.is_wanted = true;
+        let busy = status(&observed, &follow());
+        assert_eq!((busy.running_job.as_deref(), busy.idle_since), (Some("a"), None));
     }
 
     #[test]
