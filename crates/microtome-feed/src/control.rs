@@ -17,6 +17,7 @@ use tonic::{Request, Status};
 
 use crate::head::{self, Head, Ledger, Snapshot};
 use crate::wire::control::control_client::ControlClient;
+use crate::wire::control::order::Order;
 use crate::wire::control::report::Report as Kind;
 use crate::wire::control::{Loader, Progress, Report, Result as JobResult, Stall, Started, Supply};
 
@@ -102,11 +103,12 @@ async fn attach(settings: &Settings, head: &Head, outcome: &watch::Receiver<Opti
                 tick.reset_immediately();
             }
             order = orders.message() => {
-                // The only order there is, so far, is the acknowledgement.
-                return match order? {
-                    Some(_) => Ok(()),
-                    None => Err(Status::unavailable("the operator closed the stream")),
-                };
+                match order?.map(|order| order.order) {
+                    Some(Some(Order::Acknowledged(_))) => return Ok(()),
+                    // What is desired is a standing head's to know.
+                    Some(_) => {}
+                    None => return Err(Status::unavailable("the operator closed the stream")),
+                }
             }
         }
     }

@@ -111,11 +111,7 @@ impl Line {
     /// A run has ended: reported until it is acknowledged, or no longer desired.
     pub fn ended(&self, ended: Ended) {
         self.doing.send_replace(Doing::Ended(ended));
-    }
-
-    /// A run has ended, and nobody wants to know how.
-    pub fn dropped(&self) {
-        self.doing.send_replace(Doing::Nothing);
+        forget_undesired(&self.doing, self.desired.borrow().as_ref());
     }
 }
 
@@ -165,11 +161,9 @@ fn report(doing: &Doing, before: &mut Option<(Run, Seen)>) -> Option<Kind> {
         Doing::Nothing => None,
         Doing::Running(run, head) => {
             let now = Seen::of(head);
-            let progress = match before.take().filter(|(earlier, _)| earlier == run) {
-                Some((_, earlier)) => Some(progress(&earlier, &now)),
-                // Rates need two looks.
-                None => None,
-            };
+            // Rates need two looks.
+            let earlier = before.take().filter(|(earlier, _)| earlier == run);
+            let progress = earlier.map(|(_, earlier)| progress(&earlier, &now));
             *before = Some((run.clone(), now));
             let Run { job_uid, attempt } = run.clone();
             progress.map(|progress| Kind::Progress(Progress { job_uid, attempt, ..progress }))
@@ -190,36 +184,39 @@ fn report(doing: &Doing, before: &mut Option<(Run, Seen)>) -> Option<Kind> {
 }
 
 fn obey(order: Option<Order>, doing: &watch::Sender<Doing>, desire: &watch::Sender<Option<Work>>) {
-    // Whether a result is of another run than this one.
-    let is_other = |doing: &Doing, run: Option<&Run>| match doing {
-        Doing::Ended(ended) => run != Some(&ended.run),
-        Doing::Nothing | Doing::Running(..) => false,
-    };
-    let forget = |when: &dyn Fn(&Doing) -> bool| {
-        doing.send_if_modified(|doing| {
-            let forgets = when(doing);
-            if forgets {
-                *doing = Doing::Nothing;
-            }
-            forgets
-        });
-    };
     match order {
         Some(Order::Acknowledged(of)) => {
             let run = Run { job_uid: of.job_uid, attempt: of.attempt };
-            forget(&|doing| matches!(doing, Doing::Ended(ended) if ended.run == run));
+            forget(doing, |ended| *ended == run);
         }
         Some(Order::Desired(desired)) => {
             let work = to_work(desired);
-            forget(&|doing| is_other(doing, work.as_ref().map(|work| &work.run)));
             desire.send_if_modified(|before| {
                 let changes = *before != work;
-                *before = work;
+                before.clone_from(&work);
                 changes
             });
+            // In this order: whoever says that a run has ended looks at what is desired after that.
+            forget_undesired(doing, work.as_ref());
         }
         None => {}
     }
+}
+
+/// Forgets the result of a run, if there is one and it is to be.
+fn forget(doing: &watch::Sender<Doing>, when: impl Fn(&Run) -> bool) {
+    doing.send_if_modified(|doing| {
+        let forgets = matches!(doing, Doing::Ended(ended) if when(&ended.run));
+        if forgets {
+            *doing = Doing::Nothing;
+        }
+        forgets
+    });
+}
+
+/// Nobody waits for the result of what is not desired.
+fn forget_undesired(doing: &watch::Sender<Doing>, work: Option<&Work>) {
+    forget(doing, |run| work.is_none_or(|work| work.run != *run));
 }
 
 fn to_work(desired: Desired) -> Option<Work> {

@@ -65,7 +65,7 @@ async fn changed(said: &mut Option<watch::Receiver<Said>>) {
     };
     if !news {
         // Not a standing head, or its cluster is gone: nothing will be said.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -158,5 +158,164 @@ impl Follower<'_> {
     async fn tell(&self, order: order::Order) {
         // A head that is gone has closed the stream.
         let _ = self.orders.send(Ok(Order { order: Some(order) })).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+
+    use futures::Stream;
+    use tokio::net::TcpListener;
+    use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+    use tonic::transport::Server;
+    use tonic::{Code, Request, Response};
+
+    use super::*;
+    use crate::control::desires::Desired;
+    use crate::control::wire::control_client::ControlClient;
+    use crate::control::wire::control_server::{Control, ControlServer};
+    use crate::controller::Waker;
+    use crate::scale::board::Cluster;
+
+    /// The server without the question who it is.
+    struct Known(Arc<(Identity, Hub)>);
+
+    #[tonic::async_trait]
+    impl Control for Known {
+        type AttachStream = Pin<Box<dyn Stream<Item = Result<Order, Status>> + Send>>;
+
+        async fn attach(
+            &self,
+            request: Request<Streaming<wire::Report>>,
+        ) -> Result<Response<Self::AttachStream>, Status> {
+            let (sender, orders) = mpsc::channel(1);
+            let known = self.0.clone();
+            tokio::spawn(async move {
+                if let Err(status) = follow(&known.0, request.into_inner(), &sender, &known.1).await {
+                    let _ = sender.send(Err(status)).await;
+                }
+            });
+            Ok(Response::new(Box::pin(ReceiverStream::new(orders))))
+        }
+    }
+
+    /// A head's end of a stream that has begun.
+    struct Dialled {
+        reports: mpsc::Sender<wire::Report>,
+        orders: Streaming<Order>,
+    }
+
+    impl Dialled {
+        async fn new(address: &str, job_uid: &str) -> Self {
+            let (reports, stream) = mpsc::channel(4);
+            let mut client = ControlClient::connect(address.to_owned()).await.unwrap();
+            let orders = client.attach(ReceiverStream::new(stream)).await.unwrap().into_inner();
+            let mut dialled = Self { reports, orders };
+            let attempt = i32::from(!job_uid.is_empty());
+            dialled.say(Report::Started(wire::Started { job_uid: job_uid.to_owned(), attempt })).await;
+            dialled
+        }
+
+        async fn say(&mut self, report: Report) {
+            self.reports.send(wire::Report { report: Some(report) }).await.unwrap();
+        }
+
+        async fn order(&mut self) -> Result<order::Order, Code> {
+            let order = self.orders.message().await.map_err(|status| status.code())?;
+            Ok(order.unwrap().order.unwrap())
+        }
+    }
+
+    fn result(job_uid: &str, attempt: i32) -> Report {
+        Report::Result(wire::Result { exit_code: 3, job_uid: job_uid.to_owned(), attempt, ..wire::Result::default() })
+    }
+
+    fn cluster() -> Cluster {
+        Cluster { namespace: "x".into(), name: "workbench".into(), uid: "c".into() }
+    }
+
+    fn desired(uid: &str) -> Desired {
+        let job = Job { namespace: "x".into(), name: uid.into(), uid: uid.into() };
+        Desired { job, attempt: 1, order: "{}".into(), deadline_unix_seconds: None, environment: [].into() }
+    }
+
+    async fn serve(head: Head) -> (String, Hub) {
+        let hub = Hub::new(Waker::new().0);
+        let known = Known(Arc::new((Identity { cluster: cluster(), head }, hub.clone())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::builder().add_service(ControlServer::new(known));
+        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        (address, hub)
+    }
+
+    fn told(order: Result<order::Order, Code>) -> Result<String, Code> {
+        Ok(match order? {
+            order::Order::Desired(desired) => format!("do {}", desired.job_uid),
+            order::Order::Acknowledged(of) => format!("noted {}", of.job_uid),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_standing_head_hears_what_to_do_and_when_its_result_is_written_down() {
+        let (address, hub) = serve(Head::Standing).await;
+        hub.desire(&cluster(), Some(desired("a")));
+        let mut head = Dialled::new(&address, "").await;
+        assert_eq!(told(head.order().await), Ok("do a".to_owned()));
+        head.say(result("a", 1)).await;
+        hub.desire(&cluster(), None);
+        assert_eq!(told(head.order().await), Ok("do ".to_owned()));
+        // On another stream it is said again, before it was written down and after.
+        hub.desire(&cluster(), Some(desired("a")));
+        let mut again = Dialled::new(&address, "").await;
+        assert_eq!(told(again.order().await), Ok("do a".to_owned()));
+        again.say(result("a", 1)).await;
+        again.say(result("a", 1)).await;
+        while hub.words("a").is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hub.take("a").result.map(|outcome| outcome.exit_code), Some(3));
+        hub.acknowledge("a");
+        assert_eq!(told(again.order().await), Ok("noted a".to_owned()));
+        again.say(result("a", 1)).await;
+        assert_eq!(told(again.order().await), Ok("noted a".to_owned()));
+        assert_eq!(hub.take("a").result, None, "once written down it is not written again");
+    }
+
+    #[tokio::test]
+    async fn a_report_of_a_job_that_it_was_not_told_to_run_is_refused() {
+        let (address, hub) = serve(Head::Standing).await;
+        hub.desire(&cluster(), Some(desired("a")));
+        for (uid, attempt) in [("b", 1), ("a", 2), ("", 0)] {
+            let mut head = Dialled::new(&address, "").await;
+            assert_eq!(told(head.order().await), Ok("do a".to_owned()));
+            head.say(result(uid, attempt)).await;
+            assert_eq!(told(head.order().await), Err(Code::PermissionDenied), "{uid} {attempt}");
+            assert_eq!(hub.take(uid).result, None);
+        }
+        let mut forged = Dialled::new(&address, "a").await;
+        assert_eq!(told(forged.order().await), Ok("do a".to_owned()), "to whom it says it is");
+        assert_eq!(told(forged.order().await), Err(Code::PermissionDenied), "it is no job's own head");
+    }
+
+    #[tokio::test]
+    async fn a_jobs_own_head_speaks_for_that_job_whatever_it_names() {
+        let Desired { job, .. } = desired("a");
+        let (address, hub) = serve(Head::Of { job, attempt: 1 }).await;
+        let mut other = Dialled::new(&address, "b").await;
+        assert_eq!(told(other.order().await), Err(Code::PermissionDenied));
+        let mut head = Dialled::new(&address, "a").await;
+        let supply = wire::Supply { interval_ms: 1000, ..wire::Supply::default() };
+        let progress = wire::Progress { supply: Some(supply), job_uid: "b".into(), ..wire::Progress::default() };
+        head.say(Report::Progress(progress)).await;
+        head.say(result("b", 7)).await;
+        while hub.take("a").result.is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hub.take("b"), crate::control::hub::Report::default());
+        hub.acknowledge("a");
+        assert!(matches!(head.order().await, Ok(order::Order::Acknowledged(_))));
     }
 }

@@ -58,7 +58,6 @@ impl Standing {
         self.door.close().await;
         orphans::end().await;
         let lines = tail.lines().await;
-        let still_desired = desired.borrow().as_ref().is_some_and(|now| now.run == work.run);
         let ended = match ran {
             Ok(ended) => Ended { output: lines, ..ended },
             Err(error) => {
@@ -68,11 +67,8 @@ impl Standing {
                 Ended { run: work.run.clone(), outcome, output, patches: 0 }
             }
         };
-        tracing::info!(job_uid, attempt, exit_code = ended.outcome.exit_code, still_desired, "job ended");
-        match still_desired {
-            true => self.line.ended(ended),
-            false => self.line.dropped(),
-        }
+        tracing::info!(job_uid, attempt, exit_code = ended.outcome.exit_code, "job ended");
+        self.line.ended(ended);
     }
 
     async fn attempt(&self, work: &Work, desired: watch::Receiver<Option<Work>>, tail: &Tail) -> Result<Ended> {
