@@ -3,7 +3,9 @@
 //! Nothing waits for the operator but the head's end, and that not for ever: while the operator is away the program
 //! trains on, and the pod's exit code and termination message say the same once more.
 
-use std::path::PathBuf;
+pub mod standing;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -15,6 +17,7 @@ use tonic::{Request, Status};
 
 use crate::head::{self, Head, Ledger, Snapshot};
 use crate::wire::control::control_client::ControlClient;
+use crate::wire::control::order::Order;
 use crate::wire::control::report::Report as Kind;
 use crate::wire::control::{Loader, Progress, Report, Result as JobResult, Stall, Started, Supply};
 
@@ -79,7 +82,7 @@ impl Control {
 async fn attach(settings: &Settings, head: &Head, outcome: &watch::Receiver<Option<Outcome>>) -> Result<(), Status> {
     let (reports, stream) = mpsc::channel(1);
     let mut request = Request::new(ReceiverStream::new(stream));
-    request.metadata_mut().insert("authorization", bearer(settings).await?);
+    request.metadata_mut().insert("authorization", bearer(&settings.token).await?);
     let started = Started { job_uid: settings.job_uid.clone(), attempt: settings.attempt };
     send(&reports, Kind::Started(started)).await?;
     let mut orders = ControlClient::new(settings.channel.clone()).attach(request).await?.into_inner();
@@ -100,11 +103,12 @@ async fn attach(settings: &Settings, head: &Head, outcome: &watch::Receiver<Opti
                 tick.reset_immediately();
             }
             order = orders.message() => {
-                // The only order there is, so far, is the acknowledgement.
-                return match order? {
-                    Some(_) => Ok(()),
-                    None => Err(Status::unavailable("the operator closed the stream")),
-                };
+                match order?.map(|order| order.order) {
+                    Some(Some(Order::Acknowledged(_))) => return Ok(()),
+                    // What is desired is a standing head's to know.
+                    Some(_) => {}
+                    None => return Err(Status::unavailable("the operator closed the stream")),
+                }
             }
         }
     }
@@ -114,7 +118,7 @@ fn report(progress: Progress, outcome: Option<Outcome>) -> Kind {
     match outcome {
         None => Kind::Progress(progress),
         Some(Outcome { exit_code, stream_digest }) => {
-            Kind::Result(JobResult { exit_code, stream_digest, progress: Some(progress) })
+            Kind::Result(JobResult { exit_code, stream_digest, progress: Some(progress), ..JobResult::default() })
         }
     }
 }
@@ -145,6 +149,7 @@ fn progress(before: &Seen, now: &Seen) -> Progress {
         slides: now.stats.slides as u32,
         slides_quarantined: now.stats.quarantined.len() as u32,
         supply: Some(supply(&before.supply, &now.supply, now.at.duration_since(before.at))),
+        ..Progress::default()
     }
 }
 
@@ -173,10 +178,10 @@ fn supply(before: &head::Supply, now: &head::Supply, interval: Duration) -> Supp
     }
 }
 
-async fn bearer(settings: &Settings) -> Result<MetadataValue<Ascii>, Status> {
-    let token = tokio::fs::read_to_string(&settings.token)
+async fn bearer(token: &Path) -> Result<MetadataValue<Ascii>, Status> {
+    let token = tokio::fs::read_to_string(token)
         .await
-        .map_err(|error| Status::unauthenticated(format!("{}: {error}", settings.token.display())))?;
+        .map_err(|error| Status::unauthenticated(format!("{}: {error}", token.display())))?;
     format!("Bearer {}", token.trim()).parse().map_err(|_| Status::unauthenticated("the token is not ASCII"))
 }
 

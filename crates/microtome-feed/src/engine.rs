@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::transport::{Channel, Endpoint, ServerTlsConfig, Uri};
 
-use crate::head::Head;
+use crate::head::{Door, Head};
 use crate::wire;
 use crate::worker::{self, Stop, Worker};
 
@@ -45,9 +45,9 @@ pub struct Engine {
     _directory: Option<TempDir>,
 }
 
-/// Serves a head on a TCP address; port 0 takes a free one. Returns where it listens.
+/// Serves whichever head is behind a door on a TCP address; port 0 takes a free one. Returns where it listens.
 pub async fn serve(
-    head: &Head,
+    door: &Door,
     address: SocketAddr,
     tls: Option<ServerTlsConfig>,
 ) -> Result<(SocketAddr, Engine), EngineError> {
@@ -58,7 +58,7 @@ pub async fn serve(
     if let Some(tls) = tls {
         server = server.tls_config(tls).map_err(EngineError::Tls)?;
     }
-    let serving = server.add_service(head.service()).serve_with_incoming(TcpListenerStream::new(listener));
+    let serving = server.add_service(door.service()).serve_with_incoming(TcpListenerStream::new(listener));
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { ended(serving.await) });
     Ok((local, Engine { _tasks: tasks, _directory: None }))

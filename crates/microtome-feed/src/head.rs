@@ -7,6 +7,7 @@
 mod actor;
 mod batch;
 mod crew;
+mod door;
 mod event;
 mod feed;
 mod ledger;
@@ -32,6 +33,7 @@ use microtome_plan::shape::Shape;
 use tokio::sync::{mpsc, oneshot};
 
 pub use batch::{Batch, Patch};
+pub use door::Door;
 pub use feed::{Feed, PatchSpec};
 pub use ledger::Ledger;
 pub use service::Service;
@@ -41,7 +43,6 @@ pub use supply::{Loader, Supply};
 use crate::buffers::Buffers;
 use crate::error::FeedError;
 use crate::source::Source;
-use crate::wire::MESSAGE_BYTES;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
 use event::Event;
@@ -219,7 +220,7 @@ fn stage(origin: Origin, mode: Mode, budget: u64, stats: &Arc<Stats>) -> Result<
 impl Head {
     /// The gRPC service to which workers attach.
     pub fn service(&self) -> FeedServer<Service> {
-        FeedServer::new(Service::new(Arc::clone(&self.datasets))).max_decoding_message_size(MESSAGE_BYTES)
+        Door::to(self).service()
     }
 
     /// What has happened so far, of all datasets together.
@@ -248,6 +249,15 @@ impl Head {
             sum.loaders.push(Loader { dataset: dataset.name.to_string(), asked: dataset.asked, demand, rate });
         }
         sum
+    }
+
+    /// Closes the streams of all workers, and of those that still come: there is no more work here, but there may be soon. Other
+    /// than [`Head::drain`] it does not end them.
+    pub(crate) async fn dismiss(&self) {
+        for dataset in &*self.datasets {
+            // An actor that is gone has no workers.
+            let _ = dataset.events.send(Event::Dismiss).await;
+        }
     }
 
     /// Tells all workers that no more work will come, and waits a little until they have gone: a process that ends at once

@@ -22,11 +22,11 @@ use tracing::info;
 use crate::context::Context;
 use crate::{logs, write};
 
-pub(crate) use resolve::check_locations;
 #[cfg(test)]
 pub(crate) use build::fixtures::settings as settings_fixture;
 #[cfg(test)]
 pub(crate) use observe::fixtures;
+pub(crate) use resolve::check_locations;
 
 /// One pass over one cluster.
 pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>) -> Result<Action, write::Error> {

@@ -4,7 +4,9 @@
 //! writes objects; what was reported waits in memory until the job's controller writes it down.
 
 pub(crate) mod authority;
+pub(crate) mod desires;
 pub(crate) mod endpoint;
+mod follow;
 pub(crate) mod hub;
 mod identity;
 mod report;

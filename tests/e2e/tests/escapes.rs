@@ -27,7 +27,8 @@ async fn refusal(stage: &Stage, kind: &str, object: Value) -> String {
 async fn what_belongs_to_the_operator_is_written_by_nobody_else() {
     let stage = Stage::new("forged", json!({})).await;
     // A head of a job that does not exist, or a worker that is charged to somebody else.
-    let labels = json!({"microtome.dev/role": "head", "microtome.dev/cluster": "train", "microtome.dev/cluster-uid": "u"});
+    let labels =
+        json!({"microtome.dev/role": "head", "microtome.dev/cluster": "train", "microtome.dev/cluster-uid": "u"});
     let security = json!({"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}});
     let container = json!({"name": "c", "image": "localhost/user:1", "securityContext":
         {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}});

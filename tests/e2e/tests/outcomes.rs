@@ -44,7 +44,8 @@ async fn a_module_that_is_in_no_image_is_brought_along() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("mymodule")).unwrap();
     std::fs::write(directory.path().join("mymodule/__main__.py"), TRAIN).unwrap();
-    let tar = Command::new("tar").arg("-C").arg(directory.path()).args(["-cf", "-", "mymodule"]).output().unwrap().stdout;
+    let tar =
+        Command::new("tar").arg("-C").arg(directory.path()).args(["-cf", "-", "mymodule"]).output().unwrap().stdout;
     let code = json!({"metadata": {"name": "code"}, "binaryData": {"package.tar": microtome_e2e::base64(&tar)}});
     stage.create::<ConfigMap>(code).await;
     let mut object = job(&stage, "train", Wish::default());
@@ -74,7 +75,11 @@ async fn without_a_program_patches_are_stored_and_the_stream_is_the_embedded_run
     object["spec"]["output"]["url"] = json!(directory.path());
     let file = directory.path().join("job.json");
     std::fs::write(&file, object.to_string()).unwrap();
-    let run = Command::new(variable("MICROTOME")).args(["run", "-o", "json", "--out"]).arg(directory.path()).arg(file).output();
+    let run = Command::new(variable("MICROTOME"))
+        .args(["run", "-o", "json", "--out"])
+        .arg(directory.path())
+        .arg(file)
+        .output();
     let run: Value = serde_json::from_slice(&run.unwrap().stdout).unwrap();
     assert_eq!(done.status.unwrap().stream_digest.as_deref(), run["stream_digest"].as_str());
 }

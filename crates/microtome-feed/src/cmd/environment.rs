@@ -68,6 +68,14 @@ impl Environment {
         Self { set }
     }
 
+    /// The same with a job's own variables; the ones here win.
+    pub(super) fn with(mut self, more: &BTreeMap<String, String>) -> Self {
+        for (name, value) in more {
+            self.set.entry(name.clone()).or_insert_with(|| value.into());
+        }
+        self
+    }
+
     /// Gives a command the environment of a program.
     pub(super) fn give(&self, command: &mut std::process::Command) {
         let hidden = |name: &OsString| name.as_encoded_bytes().starts_with(mount::STORAGE_PREFIX.as_bytes());

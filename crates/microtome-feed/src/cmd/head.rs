@@ -1,35 +1,38 @@
 //! `microtome head -- COMMAND`: feeds a program and ends with its exit code. Without COMMAND it stores the job's output.
 //!
-//! Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
+//! With `--standing` it stays, and takes its jobs from the operator. Selecting begins at once, beside the program's start. The program runs in its own process group; a signal to this
 //! process goes to that group.
 
+mod attempt;
 mod orphans;
 mod program;
 mod saving;
+mod stays;
 mod storing;
+mod tail;
 mod termination;
 
+use std::collections::BTreeMap;
+use std::future::pending;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use microtome_api::mount;
-use microtome_slide::Stores;
-use tokio::sync::oneshot;
+use tonic::transport::Channel;
 
-use super::environment::{self, About, Environment};
+use super::environment;
 use super::local::{DEFAULT_MEMORY, parse_memory};
-use super::storage;
-use super::store::Store;
-use crate::control::{self, Control, Outcome};
-use crate::engine;
-use crate::handoff::{HandedOff, Handoff};
-use crate::head::{self, Feed, Head, Mode, Order};
+use crate::control::{self, Control, Outcome, standing};
+use crate::engine::{self, Engine};
+use crate::head::{Door, Head};
 use crate::job::Job;
 use crate::{metrics, tls};
-use program::{Ended, Program};
+use attempt::{Attempt, Done, Setting};
+use program::Ended;
+use stays::Standing;
 
 /// How long a program may go on after its feed failed, to save what it has.
 const GRACE: Duration = Duration::from_secs(30);
@@ -41,8 +44,11 @@ const FAREWELL: Duration = Duration::from_secs(15);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The job's file: a PatchJob as YAML or JSON.
-    #[arg(long, env = "MICROTOME_JOB", value_name = "FILE")]
-    job: PathBuf,
+    #[arg(long, env = "MICROTOME_JOB", value_name = "FILE", required_unless_present = "standing")]
+    job: Option<PathBuf>,
+    /// Stay, and take one job after another from the operator.
+    #[arg(long, conflicts_with_all = ["job", "command", "checkpoints_url"], requires_all = ["tls", "control", "control_token"])]
+    standing: bool,
     /// Where workers dial in.
     #[arg(long, env = "MICROTOME_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7300")]
     listen: SocketAddr,
@@ -50,7 +56,7 @@ pub(super) struct Args {
     #[arg(long, env = "MICROTOME_TLS", value_name = "DIRECTORY")]
     tls: Option<PathBuf>,
     /// The operator's address, to which progress and the result are reported.
-    #[arg(long, env = "MICROTOME_CONTROL", value_name = "URL", requires_all = ["tls", "control_token", "job_uid"])]
+    #[arg(long, env = "MICROTOME_CONTROL", value_name = "URL", requires_all = ["tls", "control_token"])]
     control: Option<String>,
     /// The file of the token that the operator wants to see.
     #[arg(long, value_name = "FILE")]
@@ -92,38 +98,28 @@ pub(super) async fn run(args: &Args) -> Result<ExitCode> {
 }
 
 async fn feed(args: &Args) -> Result<ExitCode> {
-    let job = Job::read(&args.job)?;
     environment::keep_memory_private()?;
-    let stores = storage::stores();
-    let stored = if args.command.is_empty() { storage(&job, &stores).await? } else { Vec::new() };
-    let place = |index: usize| stored.get(index).and_then(|store: &Store| store.place().0);
-    let mode = |index| Mode::Stream { selection: None, resume: place(index) };
-    let origins = job.origins().enumerate();
-    let mut orders: Vec<Order> = origins.map(|(index, origin)| Order { origin, mode: mode(index) }).collect();
-    if !args.command.is_empty() {
-        orders.extend(head::to_be_asked(&orders, args.memory));
-    }
-    let (head, feeds) = head::start(orders, args.memory)?;
-    let tls = args.tls.as_deref().map(tls::server).transpose()?;
-    let (address, _engine) = engine::serve(&head, args.listen, tls).await?;
-    tracing::info!(%address, datasets = job.recipes.len(), "head listens");
-    if let Some(address) = args.metrics {
-        let head = head.clone();
-        let address = metrics::serve(address, move || metrics::head(&head.stats())).await?;
-        tracing::info!(%address, "metrics are served");
-    }
-    let control = report(args, &head)?;
-
-    let Ended { exit_code, handed, told, unsaved } = if args.command.is_empty() {
-        storing::store(feeds.into_iter().zip(stored)).await?
-    } else {
-        run_program((args, &job), (&head, feeds), &stores).await?
+    let door = Door::default();
+    let Some(file) = &args.job else { return stand(args, door).await };
+    let job = Job::read(file)?;
+    let _engine = serve(args, &door).await?;
+    let setting = Setting {
+        attempt: args.attempt,
+        job_uid: args.job_uid.clone(),
+        environment: BTreeMap::new(),
+        checkpoints: args.checkpoints.clone(),
+        checkpoints_url: args.checkpoints_url.clone(),
+        checkpoints_patience: Duration::from_secs(args.checkpoints_patience),
     };
-    let digest = match &handed {
-        Some(HandedOff::Whole { digest }) => digest.clone(),
-        _ => String::new(),
+    let attempt = Attempt { job: &job, command: &args.command, setting, memory: args.memory, door: &door };
+    let mut control = None;
+    let begun = |head: &Head| {
+        control = report(args, head)?;
+        Ok(())
     };
-    tracing::info!(exit_code, stream_digest = digest, patches = head.stats().patches, "program ended");
+    let done = attempt.run(begun, pending(), None).await?;
+    let digest = done.digest();
+    let Done { ended: Ended { exit_code, handed, told, unsaved }, head } = done;
     head.drain().await;
     termination::write(&termination::message(exit_code, handed.as_ref(), head.stats().patches));
     if let Some(control) = control {
@@ -136,49 +132,38 @@ async fn feed(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(exit_code).unwrap_or(u8::MAX)))
 }
 
-/// Where the streams go if there is no program.
-async fn storage(job: &Job, stores: &Stores) -> Result<Vec<Store>> {
-    let mut stored = Vec::new();
-    for dataset in 0..job.recipes.len() {
-        let store = Store::open(job, dataset, stores).await?;
-        stored.push(store.context("no COMMAND was given, and the job has no spec.output to store")?);
-    }
-    Ok(stored)
+/// Takes jobs from the operator.
+async fn stand(args: &Args, door: Door) -> Result<ExitCode> {
+    let (channel, token) = operator(args)?.context("a standing head needs --control, --control-token and --tls")?;
+    let _engine = serve(args, &door).await?;
+    let line = standing::start(standing::Settings { channel, token });
+    Standing { line, door, memory: args.memory }.run().await
 }
 
-async fn run_program((args, job): (&Args, &Job), (head, feeds): (&Head, Vec<Feed>), stores: &Stores) -> Result<Ended> {
-    let saved = args.checkpoints.as_deref().zip(args.checkpoints_url.as_deref());
-    let saver = saved.map(|(directory, url)| saving::start(stores, directory, url)).transpose()?;
-    let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
-    let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
-    let environment = environment(args, handoff.path());
-    let _kept = environment.keep().inspect_err(|error| tracing::warn!(%error, "`microtome shell` will find no head"));
-    let mut program = Program::start(&args.command, &environment)?;
-    let output = job.object.spec.output.as_ref().map(|output| output.url.clone());
-    let (closing, closed) = oneshot::channel();
-    let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });
-    let mut ended = program.attend((handing, closing), GRACE).await?;
-    if let Some(saver) = saver {
-        // The workers need not wait for that.
-        head.drain().await;
-        ended.unsaved = saving::finish(saver, &ended, Duration::from_secs(args.checkpoints_patience)).await?;
+/// Lets workers in, and tells metrics where that is asked for.
+async fn serve(args: &Args, door: &Door) -> Result<Engine> {
+    let tls = args.tls.as_deref().map(tls::server).transpose()?;
+    let (address, engine) = engine::serve(door, args.listen, tls).await?;
+    tracing::info!(%address, "head listens");
+    if let Some(address) = args.metrics {
+        let door = door.clone();
+        let stats = move || door.head().map(|head| head.stats()).unwrap_or_default();
+        let address = metrics::serve(address, move || metrics::head(&stats())).await?;
+        tracing::info!(%address, "metrics are served");
     }
-    Ok(ended)
+    Ok(engine)
 }
 
-/// What the program is told in its environment.
-fn environment(args: &Args, feed: &Path) -> Environment {
-    let (job_uid, checkpoints) = (args.job_uid.as_deref(), args.checkpoints.as_deref());
-    Environment::new(About { feed, job_uid, attempt: args.attempt, checkpoints })
+/// The way to the operator, and the token that it wants to see.
+fn operator(args: &Args) -> Result<Option<(Channel, PathBuf)>> {
+    let (Some(address), Some(directory), Some(token)) = (&args.control, &args.tls, &args.control_token) else {
+        return Ok(None);
+    };
+    Ok(Some((engine::dial(address, Some(tls::control(directory)?))?, token.clone())))
 }
 
 fn report(args: &Args, head: &Head) -> Result<Option<Control>> {
-    let (Some(address), Some(directory), Some(token), Some(uid)) =
-        (&args.control, &args.tls, &args.control_token, &args.job_uid)
-    else {
-        return Ok(None);
-    };
-    let channel = engine::dial(address, Some(tls::control(directory)?))?;
-    let settings = control::Settings { channel, token: token.clone(), job_uid: uid.clone(), attempt: args.attempt };
+    let (Some((channel, token)), Some(uid)) = (operator(args)?, &args.job_uid) else { return Ok(None) };
+    let settings = control::Settings { channel, token, job_uid: uid.clone(), attempt: args.attempt };
     Ok(Some(control::start(settings, head.clone())))
 }

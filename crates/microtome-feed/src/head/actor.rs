@@ -36,6 +36,8 @@ pub(super) struct Actor {
     /// Set once no more work will come; dropped when the last worker has gone.
     draining: Option<oneshot::Sender<()>>,
     drained: bool,
+    /// Set once no worker is wanted here any more.
+    dismissed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ impl Actor {
             began: Instant::now(),
             draining: None,
             drained: false,
+            dismissed: false,
         }
     }
 
@@ -105,6 +108,7 @@ impl Actor {
             (Event::Left { worker }, _) => self.leave(worker),
             (Event::Retiring { worker }, _) => self.retire(worker),
             (Event::Drain { gone }, _) => self.drain(gone),
+            (Event::Dismiss, _) => self.dismiss(),
             (Event::Open { reading, start }, stage) => {
                 self.reading = Some(Reading { number: reading, ended: false });
                 if let (Some(stage), Some(start)) = (stage, start) {
@@ -173,6 +177,9 @@ impl Actor {
     }
 
     fn join(&mut self, worker: WorkerId, slots: u32, outbox: mpsc::UnboundedSender<HeadMessage>) {
+        if self.dismissed {
+            return;
+        }
         if let Some(stage) = &mut self.stage {
             stage.workforce().join(worker, slots);
         }
@@ -230,6 +237,13 @@ impl Actor {
         for worker in self.workers.keys() {
             self.tell(*worker, Message::Drain(Drain {}));
         }
+    }
+
+    /// A stream ends when nobody holds its outbox any more.
+    fn dismiss(&mut self) {
+        self.dismissed = true;
+        self.end(None);
+        self.workers.clear();
     }
 
     fn tell(&self, worker: WorkerId, message: Message) {

@@ -48,6 +48,8 @@ pub(super) enum Event {
     },
     /// The program asks for nothing more.
     Closed,
+    /// No more work will come here. The workers are let go, to come again for other work.
+    Dismiss,
     /// No more work will come. Answered, by being dropped, when the last worker has gone.
     Drain {
         gone: oneshot::Sender<()>,

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use microtome_plan::lease::WorkerId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Dataset;
 use super::event::{Answer, Event, Pixels};
 use super::tag::Tag;
+use super::{Dataset, Head};
 use crate::buffers::Buffers;
 use crate::wire::PROTOCOL;
 use crate::wire::feed::feed_server;
@@ -22,13 +22,22 @@ use crate::wire::feed::{Failed, HeadMessage, Part, Ready, Returned, WorkerMessag
 /// Takes workers' streams.
 #[derive(Debug)]
 pub struct Service {
-    datasets: Arc<[Dataset]>,
+    head: watch::Receiver<Option<Head>>,
     workers: Arc<AtomicU64>,
 }
 
 impl Service {
-    pub(super) fn new(datasets: Arc<[Dataset]>) -> Self {
-        Self { datasets, workers: Arc::default() }
+    /// `workers` counts those that ever came.
+    pub(super) fn new(head: watch::Receiver<Option<Head>>, workers: Arc<AtomicU64>) -> Self {
+        Self { head, workers }
+    }
+
+    /// The datasets of the head that is there; waits for one.
+    async fn datasets(&self) -> Result<Arc<[Dataset]>, Status> {
+        let mut head = self.head.clone();
+        let there = head.wait_for(Option::is_some).await.ok();
+        let datasets = there.and_then(|head| head.as_ref().map(|head| Arc::clone(&head.datasets)));
+        datasets.ok_or_else(|| Status::unavailable("the head is going down"))
     }
 }
 
@@ -49,15 +58,16 @@ impl feed_server::Feed for Service {
             let text = format!("head speaks protocol {PROTOCOL}, worker {}: use the same version", ready.protocol);
             return Err(Status::failed_precondition(text));
         };
+        let datasets = self.datasets().await?;
         let worker = WorkerId(self.workers.fetch_add(1, Ordering::Relaxed) + 1);
         // Never longer than the leases that are out to this worker.
         let (outbox, inbox) = mpsc::unbounded_channel();
         let closed = |_| Status::unavailable("the head is going down");
-        for dataset in &*self.datasets {
+        for dataset in &*datasets {
             let joined = Event::Joined { worker, slots, threads, outbox: outbox.clone() };
             dataset.events.send(joined).await.map_err(closed)?;
         }
-        tokio::spawn(listen(worker, messages, Arc::clone(&self.datasets)));
+        tokio::spawn(listen(worker, messages, datasets));
         Ok(Response::new(UnboundedReceiverStream::new(inbox).map(Ok)))
     }
 }

@@ -270,7 +270,15 @@ pub(crate) mod fixtures {
     pub(crate) fn observed_job() -> crate::job::Observed {
         let report = crate::control::hub::Report::default();
         let now = Timestamp::from_second(1000).unwrap();
-        crate::job::Observed { job: job(), team: Some("t".to_owned()), cluster: None, report, said: None, line: Default::default(), now }
+        crate::job::Observed {
+            job: job(),
+            team: Some("t".to_owned()),
+            cluster: None,
+            report,
+            said: None,
+            line: Default::default(),
+            now,
+        }
     }
 
     pub(crate) fn observed() -> Observed {

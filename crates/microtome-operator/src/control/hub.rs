@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use microtome_api::{PatchJob, Progress};
 use tokio::sync::watch;
 
+use super::desires::{Desired, Desires, Said};
 use crate::controller::Waker;
-use crate::scale::board::Board;
+use crate::scale::board::{Board, Cluster};
+use crate::scale::observation::Observation;
 
 /// A status is written at most this often for progress alone: every write is a write of the whole cluster's database.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
@@ -47,12 +49,23 @@ pub(crate) struct Hub {
     waker: Waker<PatchJob>,
     /// What the number of workers is decided by, and what was decided.
     pub(crate) scale: Board,
+    desires: Desires,
+}
+
+/// What a standing head says of a result besides the outcome; for other heads the pod's status says it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Words {
+    /// Of which attempt it is.
+    pub(crate) attempt: i32,
+    /// The last lines of the program, or why it could not be run: a tenant's text.
+    pub(crate) output: String,
 }
 
 #[derive(Default)]
 struct Entry {
     progress: Option<Progress>,
     result: Option<Outcome>,
+    words: Option<Words>,
     /// When progress was last given to the controller.
     taken: Option<Instant>,
     /// True once the result is written down.
@@ -61,7 +74,7 @@ struct Entry {
 
 impl Hub {
     pub(crate) fn new(waker: Waker<PatchJob>) -> Self {
-        Self { jobs: Arc::default(), waker, scale: Board::new() }
+        Self { jobs: Arc::default(), waker, scale: Board::new(), desires: Desires::default() }
     }
 
     /// Notes how far a job has come; an older note is forgotten.
@@ -91,6 +104,39 @@ impl Hub {
         };
         self.waker.wake(&job.namespace, &job.name);
         receiver
+    }
+
+    /// Says what the head of a standing cluster is to do: all of it, again whenever it was looked at. Nothing is something
+    /// to say as well; as long as nothing was said since the operator's start, a head goes on with what it does.
+    #[allow(dead_code, reason = "the job controller will, for jobs that name a cluster")]
+    pub(crate) fn desire(&self, cluster: &Cluster, desired: Option<Desired>) {
+        if desired.is_none() {
+            // Nobody reads.
+            self.scale.report(cluster, Observation::default());
+        }
+        self.desires.say(&cluster.uid, desired);
+    }
+
+    /// What is said to the head of a standing cluster.
+    pub(super) fn desired(&self, cluster: &Cluster) -> watch::Receiver<Said> {
+        self.desires.hear(&cluster.uid)
+    }
+
+    /// Notes what a standing head says beside a result.
+    pub(super) fn note_words(&self, job: &Job, words: Words) {
+        self.lock().entry(job.uid.clone()).or_default().words = Some(words);
+    }
+
+    /// What a standing head said beside the result of the job with this uid.
+    #[allow(dead_code, reason = "the job controller will, for jobs that name a cluster")]
+    pub(crate) fn words(&self, uid: &str) -> Option<Words> {
+        self.lock().get(uid)?.words.clone()
+    }
+
+    /// The cluster is gone.
+    pub(crate) fn forget_cluster(&self, uid: &str) {
+        self.scale.forget(uid);
+        self.desires.forget(uid);
     }
 
     /// What is to be written into the status of the job with this uid.

@@ -1,9 +1,11 @@
-//! Who a head is: from its token to its job. Every step is checked, none is taken from what the head says.
+//! Who a head is: from its token to its cluster and job. Every step is checked, none is taken from what the head says.
+
+use std::fmt;
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
-use microtome_api::names;
+use microtome_api::{PatchCluster, PatchJob, names};
 
 use super::hub::Job;
 use crate::context::Context;
@@ -19,8 +21,25 @@ const ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Identity {
     pub(crate) cluster: Cluster,
-    pub(crate) job: Job,
-    pub(crate) attempt: i32,
+    pub(crate) head: Head,
+}
+
+/// For whom a head may speak.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Head {
+    /// An attempt at one job.
+    Of { job: Job, attempt: i32 },
+    /// That of a cluster without a job of its own: for the job that it was told to run.
+    Standing,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of { job, attempt } => write!(f, "attempt {attempt} at {}", job.name),
+            Self::Standing => f.write_str("standing"),
+        }
+    }
 }
 
 /// Why a head is not let in.
@@ -66,7 +85,7 @@ pub(crate) async fn identify(token: &str, context: &Context) -> Result<Identity,
     let reviewed =
         api.create(&PostParams::default(), &review).await.map_err(|source| Error::Review(Box::new(source)))?;
     let pod = bound_pod(&reviewed.status.unwrap_or_default())?;
-    job_of(&pod, context).ok_or(Error::NoHead(pod.name))
+    identity_of(&pod, context).ok_or(Error::NoHead(pod.name))
 }
 
 /// Reads a review: pure.
@@ -85,8 +104,8 @@ fn bound_pod(status: &TokenReviewStatus) -> Result<BoundPod, Error> {
     Ok(BoundPod { namespace, name: only(POD_NAME)?, uid: only(POD_UID)? })
 }
 
-/// From the pod over its cluster to the job, by uids.
-fn job_of(bound: &BoundPod, context: &Context) -> Option<Identity> {
+/// From the pod over its cluster to the job that owns it, if there is one, by uids.
+fn identity_of(bound: &BoundPod, context: &Context) -> Option<Identity> {
     let pod =
         context.world.pods.get(&bound.namespace, &bound.name).filter(|pod| pod.uid().as_ref() == Some(&bound.uid))?;
     let label = |key: &str| pod.labels().get(key).map(String::as_str);
@@ -102,13 +121,21 @@ fn job_of(bound: &BoundPod, context: &Context) -> Option<Identity> {
     }
     let is_its_head =
         write::owner_uid(&pod) == cluster.uid() && pod.name_any() == names::head_pod(&cluster.name_any(), attempt);
-    let job = context.world.jobs.get(&bound.namespace, &cluster.name_any())?;
-    if !is_its_head || write::owner_uid(&cluster) != job.uid() {
+    if !is_its_head {
         return None;
     }
-    let job = Job { namespace: bound.namespace.clone(), name: job.name_any(), uid: job.uid()? };
+    let job = context.world.jobs.get(&bound.namespace, &cluster.name_any());
+    let head = head_of(&cluster, job.as_ref(), attempt)?;
     let cluster = Cluster { namespace: bound.namespace.clone(), name: cluster.name_any(), uid: cluster.uid()? };
-    Some(Identity { cluster, job, attempt })
+    Some(Identity { cluster, head })
+}
+
+/// For whom the head of a cluster speaks: pure. `job` is the one of the cluster's name.
+fn head_of(cluster: &PatchCluster, job: Option<&PatchJob>, attempt: i32) -> Option<Head> {
+    let Some(owner) = write::owner_uid(cluster) else { return Some(Head::Standing) };
+    let job = job.filter(|job| job.uid().as_ref() == Some(&owner))?;
+    let job = Job { namespace: cluster.namespace()?, name: job.name_any(), uid: owner };
+    Some(Head::Of { job, attempt })
 }
 
 #[cfg(test)]
@@ -116,9 +143,23 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::cluster::fixtures;
 
     fn read(status: Value) -> Result<BoundPod, String> {
         bound_pod(&serde_json::from_value(status).unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_head_speaks_for_the_job_that_owns_its_cluster_or_stands() {
+        let (mut cluster, owner) = (fixtures::cluster(), fixtures::resolved().job.unwrap());
+        let job = Job { namespace: "x".into(), name: owner.name_any(), uid: "job-uid".into() };
+        assert_eq!(head_of(&cluster, Some(&owner), 2), Some(Head::Of { job, attempt: 2 }));
+        assert_eq!(head_of(&cluster, None, 2), None, "its job is gone");
+        let mut another = owner.clone();
+        another.metadata.uid = Some("later-uid".into());
+        assert_eq!(head_of(&cluster, Some(&another), 2), None, "a later job of the same name");
+        cluster.metadata.owner_references = None;
+        assert_eq!(head_of(&cluster, Some(&owner), 1), Some(Head::Standing), "a name is no owner");
     }
 
     #[test]

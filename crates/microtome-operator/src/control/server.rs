@@ -14,11 +14,10 @@ use tonic::transport::{Identity as ServerIdentity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{debug, info, warn};
 
-use super::hub::Outcome;
-use super::identity::{self, Identity, identify};
-use super::report::{is_digest, to_observation, to_progress};
+use super::follow::follow;
+use super::identity::{self, Head, Identity, identify};
 use super::wire::control_server::{Control, ControlServer};
-use super::wire::{self, Order, order, report};
+use super::wire::{self, Order};
 use crate::context::Context;
 use crate::logs;
 
@@ -93,22 +92,32 @@ impl Control for Service {
         let (sender, orders) = mpsc::channel(1);
         let context = self.context.clone();
         tokio::spawn(async move {
-            let (namespace, job) = (identity.job.namespace.clone(), identity.job.name.clone());
+            let (namespace, cluster) = (&identity.cluster.namespace, &identity.cluster.name);
             context.metrics.heads(1);
-            info!(namespace, job, attempt = identity.attempt, "head attached");
-            if let Err(status) = follow(&identity, request.into_inner(), &sender, &context).await {
-                debug!(namespace, job, status = %status.message(), "head's stream broke");
+            info!(namespace, cluster, head = %identity.head, "head attached");
+            if let Err(status) = follow(&identity, request.into_inner(), &sender, &context.hub).await {
+                debug!(namespace, cluster, status = %status.message(), "head's stream broke");
                 // The head may be gone.
                 let _ = sender.send(Err(status)).await;
             }
-            if context.world.jobs.get(&namespace, &job).and_then(|job| job.uid()).as_ref() != Some(&identity.job.uid) {
-                // Nobody will ever write down what it reported.
-                context.hub.forget(&identity.job.uid);
-            }
+            forget_what_is_gone(&identity, &context);
             context.metrics.heads(-1);
-            info!(namespace, job, attempt = identity.attempt, "head detached");
+            info!(namespace, cluster, head = %identity.head, "head detached");
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(orders))))
+    }
+}
+
+/// Nobody will ever write down what the head of a deleted job reported, or say anything to that of a deleted cluster.
+fn forget_what_is_gone(Identity { cluster, head }: &Identity, context: &Context) {
+    if let Head::Of { job, .. } = head
+        && context.world.jobs.get(&job.namespace, &job.name).and_then(|job| job.uid()).as_ref() != Some(&job.uid)
+    {
+        context.hub.forget(&job.uid);
+    }
+    let there = context.world.clusters.get(&cluster.namespace, &cluster.name).and_then(|cluster| cluster.uid());
+    if there.as_ref() != Some(&cluster.uid) {
+        context.hub.forget_cluster(&cluster.uid);
     }
 }
 
@@ -125,46 +134,4 @@ fn refuse(error: &identity::Error) -> Status {
         "Unreachable" => Status::unavailable(error.to_string()),
         _ => Status::permission_denied(error.to_string()),
     }
-}
-
-/// Notes reports until the stream ends.
-async fn follow(
-    identity: &Identity,
-    mut reports: Streaming<wire::Report>,
-    orders: &mpsc::Sender<Result<Order, Status>>,
-    context: &Context,
-) -> Result<(), Status> {
-    let mut started = false;
-    while let Some(report) = reports.message().await? {
-        match report.report {
-            Some(report::Report::Started(says)) => {
-                if says.job_uid != identity.job.uid || says.attempt != identity.attempt {
-                    return Err(Status::permission_denied("the token is another job's or another attempt's"));
-                }
-                started = true;
-            }
-            _ if !started => return Err(Status::failed_precondition("the first report must be Started")),
-            Some(report::Report::Progress(progress)) => {
-                context.hub.progress(&identity.job, to_progress(&progress));
-                if let Some(seen) = to_observation(&progress) {
-                    context.hub.scale.report(&identity.cluster, seen);
-                }
-            }
-            Some(report::Report::Result(result)) => {
-                let digest = Some(result.stream_digest).filter(|digest| is_digest(digest));
-                let outcome = Outcome { exit_code: result.exit_code, stream_digest: digest };
-                let progress = result.progress.as_ref().map(to_progress);
-                let mut written = context.hub.result(&identity.job, outcome, progress);
-                tokio::select! {
-                    // An error is the hub's entry forgotten, which is done only after the write.
-                    _ = written.wait_for(|written| *written) => {}
-                    () = orders.closed() => return Ok(()),
-                }
-                let order = order::Order::Acknowledged(wire::Acknowledged {});
-                let _ = orders.send(Ok(Order { order: Some(order) })).await;
-            }
-            None => {}
-        }
-    }
-    Ok(())
 }

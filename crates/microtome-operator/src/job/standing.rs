@@ -56,7 +56,8 @@ pub(crate) fn decide(observed: &Observed, name: &str) -> Standing {
         return gone(has_begun, message);
     };
     let cluster_status = cluster.status.clone().unwrap_or_default();
-    let is_over = [condition::COMPLETE, condition::FAILED].iter().any(|k| condition::is_true(&cluster_status.conditions, k));
+    let is_over =
+        [condition::COMPLETE, condition::FAILED].iter().any(|k| condition::is_true(&cluster_status.conditions, k));
     if is_over {
         return gone(has_begun, format!("PatchCluster {name:?} has ended"));
     }
@@ -128,11 +129,15 @@ fn fault(job: &PatchJob, cluster: &PatchCluster, profile: Option<&PatchProfile>)
         ("secretNames", !spec.secret_names.is_empty()),
     ];
     if let Some((field, _)) = fixed.iter().find(|(_, given)| *given) {
-        let message = format!("spec.{field}: a head that is already there gets none; give the job a clusterSpec of its own");
+        let message =
+            format!("spec.{field}: a head that is already there gets none; give the job a clusterSpec of its own");
         return Some((Reason::NoCluster, message));
     }
     if spec.command.is_some() && cluster.spec.head.image.is_none() {
-        return Some((Reason::NoCluster, format!("PatchCluster {name} has no spec.head.image in which command could run")));
+        return Some((
+            Reason::NoCluster,
+            format!("PatchCluster {name} has no spec.head.image in which command could run"),
+        ));
     }
     let profile = profile?;
     check_locations(job, profile).err().map(|refusal| (refusal.reason, refusal.message))

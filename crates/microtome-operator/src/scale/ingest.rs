@@ -90,7 +90,8 @@ impl Ingest {
         let Some(trial) = self.trial else { return };
         let over = now_ms.saturating_sub(trial.since_ms) >= PATIENCE_MS;
         let came = trial.is_judged() && f64::from(attached) >= JUDGED_FROM * f64::from(trial.from);
-        if !over && !(came && history.is_settled(now_ms)) {
+        let is_clear = came && history.is_settled(now_ms);
+        if !over && !is_clear {
             return;
         }
         self.trial = None;

@@ -179,7 +179,7 @@ fn workers_that_seem_faster_than_they_are_are_found_out_by_starvation() {
 #[test]
 fn what_was_found_out_by_starvation_is_forgotten_by_and_by() {
     for seed in 0..SEEDS / 8 {
-        let settings = Settings { flattery: 1.25, noise: 0.0, dies_every_s: 1e9, ..settings(seed) };
+        let settings = Settings { flattery: 1.4, noise: 0.0, dies_every_s: 1e9, ..settings(seed) };
         let mut world = World::new(settings.clone(), Memory::default());
         world.read(0, demand(&settings, 20.0));
         assert!(world.pass(600).wanted >= 20, "seed {seed}");

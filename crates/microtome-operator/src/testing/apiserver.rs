@@ -101,7 +101,10 @@ impl State {
     /// Puts or changes an object as somebody other than the operator.
     pub(super) fn put(&mut self, path: &str, mut object: Value) {
         self.version += 1;
-        let uid = self.objects.get(path).map_or_else(|| json!(format!("uid-{}", self.version)), |o| o["metadata"]["uid"].clone());
+        let uid = self
+            .objects
+            .get(path)
+            .map_or_else(|| json!(format!("uid-{}", self.version)), |o| o["metadata"]["uid"].clone());
         object["metadata"]["uid"] = uid;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         self.objects.insert(path.to_owned(), object);
@@ -127,7 +130,8 @@ impl State {
         let name = path.rsplit('/').next().unwrap_or_default();
         // Collections end in a plural, and ours are all of these.
         if ["teams", "patchclusters", "rolebindings"].contains(&name) {
-            let items: Vec<Value> = self.objects.iter().filter(|(key, _)| key.contains(name)).map(|(_, o)| o.clone()).collect();
+            let items: Vec<Value> =
+                self.objects.iter().filter(|(key, _)| key.contains(name)).map(|(_, o)| o.clone()).collect();
             return (StatusCode::OK, json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}));
         }
         refusal(StatusCode::NOT_FOUND, "NotFound")
@@ -199,5 +203,8 @@ fn merge(object: &mut Value, patch: &Value) {
 
 fn refusal(status: StatusCode, reason: &str) -> (StatusCode, Value) {
     let code = status.as_u16();
-    (status, json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": reason, "code": code, "message": reason}))
+    (
+        status,
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": reason, "code": code, "message": reason}),
+    )
 }

@@ -52,13 +52,7 @@ const FLOWS: [Flow; 9] = [
     Flow { name: "ends well", acts: &[Act::Exit(0)], spec: as_it_is, steps: &[], end: Some("Complete") },
     Flow { name: "fails", acts: &[Act::Exit(3)], spec: no_retries, steps: &[], end: Some("Failed") },
     Flow { name: "fails too often", acts: &[Act::Exit(3)], spec: as_it_is, steps: &[], end: Some("Failed") },
-    Flow {
-        name: "fails once",
-        acts: &[Act::Exit(3), Act::Exit(0)],
-        spec: as_it_is,
-        steps: &[],
-        end: Some("Complete"),
-    },
+    Flow { name: "fails once", acts: &[Act::Exit(3), Act::Exit(0)], spec: as_it_is, steps: &[], end: Some("Complete") },
     Flow {
         name: "loses its head twice",
         acts: &[Act::Vanish, Act::Vanish, Act::Exit(0)],
@@ -74,13 +68,7 @@ const FLOWS: [Flow; 9] = [
         end: Some("Complete"),
     },
     Flow { name: "is deleted", acts: &[Act::Run], spec: as_it_is, steps: &[delete], end: None },
-    Flow {
-        name: "loses its cluster",
-        acts: &[Act::Run],
-        spec: as_it_is,
-        steps: &[lose_cluster],
-        end: Some("Failed"),
-    },
+    Flow { name: "loses its cluster", acts: &[Act::Run], spec: as_it_is, steps: &[lose_cluster], end: Some("Failed") },
     Flow {
         name: "is kept for a while",
         acts: &[Act::Exit(0)],

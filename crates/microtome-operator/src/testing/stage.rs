@@ -188,8 +188,16 @@ impl Stage {
 
 fn still(value: &mut Value) {
     const MOVING: [&str; 10] = [
-        "uid", "resourceVersion", "startTime", "startedAt", "lastTransitionTime", "completionTime", "endTime", "data",
-        "microtome.dev/cluster-uid", "activeDeadlineSeconds",
+        "uid",
+        "resourceVersion",
+        "startTime",
+        "startedAt",
+        "lastTransitionTime",
+        "completionTime",
+        "endTime",
+        "data",
+        "microtome.dev/cluster-uid",
+        "activeDeadlineSeconds",
     ];
     match value {
         Value::Object(fields) => {

@@ -1,10 +1,19 @@
 //! The processes that a program leaves behind come to the head if that is the container's first: they are waited for, lest
 //! their entries fill the process table. The program itself is waited for elsewhere, and is left alone here.
+//!
+//! A head of one job needs no more than that: its pod ends with it. A standing one ends what is left before the next job.
 
 use std::fs;
 use std::process;
+use std::time::Duration;
 
-use rustix::process::{Pid, WaitOptions, waitpid};
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait, waitpid};
+
+/// What is killed is gone within this, unless it hangs in the kernel.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at what is still there; what was killed takes a fraction of a millisecond.
+const TURN: Duration = Duration::from_millis(2);
 
 /// Waits for all children of this process that have ended, but not for `program`.
 pub(super) fn reap(program: Pid) {
@@ -18,6 +27,43 @@ pub(super) fn reap(program: Pid) {
             tracing::debug!(pid = pid.as_raw_nonzero(), "an orphan has ended");
         }
     }
+}
+
+/// From now on processes whose parents end become this one's children.
+pub(super) fn adopt() -> Result<()> {
+    set_child_subreaper(Some(getpid())).context("cannot take over what programs leave behind")
+}
+
+/// Ends all children. Only while no program runs that somebody waits for: its end would be heard here.
+pub(super) async fn end() {
+    if tokio::time::timeout(PATIENCE, end_all()).await.is_err() {
+        tracing::warn!("a process that a program left behind cannot be ended");
+    }
+}
+
+async fn end_all() {
+    loop {
+        for child in children() {
+            // One that is gone needs no signal.
+            let _ = kill_process(child, Signal::KILL);
+        }
+        // The children of what has ended are ours now. No blocking wait: it could not be given up.
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        if wait(WaitOptions::NOHANG).is_err() {
+            return;
+        }
+        tokio::time::sleep(TURN).await;
+    }
+}
+
+/// The children of all threads of this process.
+fn children() -> Vec<Pid> {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids = |text: String| -> Vec<Pid> {
+        text.split_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw).collect()
+    };
+    texts.flat_map(pids).collect()
 }
 
 /// By a line of `/proc/ID/stat`: id, name in parentheses (which may hold any), state, parent.

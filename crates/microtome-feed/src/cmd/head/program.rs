@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::super::environment::Environment;
 use super::orphans;
+use super::tail::Tail;
 use crate::handoff::HandedOff;
 
 /// A program that has read everything may end before the hand-off has noted it; no longer than this is waited for that.
@@ -43,21 +44,26 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts `command`.
-    pub(super) fn start(command: &[String], environment: &Environment) -> Result<Self> {
+    /// Starts `command`, with its output into `tail` besides, if there is one.
+    pub(super) fn start(command: &[String], environment: &Environment, tail: Option<&Tail>) -> Result<Self> {
         let [program, arguments @ ..] = command else { bail!("no command") };
+        let output = || if tail.is_some() { Stdio::piped() } else { Stdio::inherit() };
         let mut command = Command::new(program);
-        command.args(arguments).process_group(0).kill_on_drop(true);
+        command.args(arguments).stdout(output()).stderr(output()).process_group(0).kill_on_drop(true);
         environment.give(command.as_std_mut());
-        let child = command.spawn().with_context(|| format!("{program}: cannot be started"))?;
+        let mut child = command.spawn().with_context(|| format!("{program}: cannot be started"))?;
+        if let Some(tail) = tail {
+            tail.follow(child.stdout.take(), child.stderr.take());
+        }
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Ok(Self { id: id.context("the program ended at once")?, child })
     }
 
-    /// Waits for the program, passes signals on, and ends it some time after its feed failed.
+    /// Waits for the program, passes signals on, and ends it: some time after its feed failed, and when `until` is there.
     pub(super) async fn attend(
         &mut self,
         (mut handing, closing): (JoinHandle<io::Result<HandedOff>>, oneshot::Sender<()>),
+        until: impl Future<Output = ()>,
         grace: Duration,
     ) -> Result<Ended> {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -65,7 +71,8 @@ impl Program {
         let mut children = signal(SignalKind::child())?;
         let (mut handed, mut told) = (None, false);
         let deadline = tokio::time::sleep(Duration::MAX);
-        tokio::pin!(deadline);
+        tokio::pin!(deadline, until);
+        let mut is_over = false;
         let status = loop {
             tokio::select! {
                 status = self.child.wait() => break status?,
@@ -82,6 +89,11 @@ impl Program {
                     deadline.as_mut().reset(tokio::time::Instant::now() + grace);
                 }
                 _ = children.recv() => orphans::reap(self.id),
+                () = &mut until, if !is_over => {
+                    (told, is_over) = (true, true);
+                    self.signal(Signal::TERM);
+                    deadline.as_mut().reset(tokio::time::Instant::now() + grace);
+                }
                 _ = terminate.recv() => {
                     told = true;
                     self.signal(Signal::TERM);

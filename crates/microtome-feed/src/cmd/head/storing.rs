@@ -1,5 +1,7 @@
 //! A job without a program: its stream is stored.
 
+use std::pin::Pin;
+
 use anyhow::{Context, Result};
 
 use super::super::interrupt::Interrupt;
@@ -9,13 +11,26 @@ use crate::error::FeedError;
 use crate::handoff::HandedOff;
 use crate::head::Feed;
 
-/// Stores the streams, one after another, to their ends, or to where it is told to stop or one fails. The digest is the
-/// first one's.
-pub(super) async fn store(streams: impl Iterator<Item = (Feed, Store)>) -> Result<Ended> {
+/// The exit code of what was told to end.
+const TERMINATED: u8 = 143;
+
+/// Stores the streams, one after another, to their ends, or to where it is told to stop or one fails, by a signal or because
+/// `until` is there. The digest is the first one's.
+pub(super) async fn store(
+    streams: impl Iterator<Item = (Feed, Store)>,
+    until: impl Future<Output = ()>,
+) -> Result<Ended> {
     let mut interrupt = Interrupt::watch()?;
+    let told = async {
+        tokio::select! {
+            code = interrupt.told() => code,
+            () = until => TERMINATED,
+        }
+    };
+    tokio::pin!(told);
     let mut first = None;
     for (feed, store) in streams {
-        let ended = store_one((feed, store), &mut interrupt).await?;
+        let ended = store_one((feed, store), told.as_mut()).await?;
         if ended.exit_code != 0 || ended.told {
             return Ok(ended);
         }
@@ -24,12 +39,15 @@ pub(super) async fn store(streams: impl Iterator<Item = (Feed, Store)>) -> Resul
     first.context("a job has a dataset")
 }
 
-async fn store_one((mut feed, mut store): (Feed, Store), interrupt: &mut Interrupt) -> Result<Ended> {
+async fn store_one(
+    (mut feed, mut store): (Feed, Store),
+    mut told: Pin<&mut impl Future<Output = u8>>,
+) -> Result<Ended> {
     let (_, _, mut digest) = store.place();
     loop {
         let batch = tokio::select! {
             batch = feed.next() => batch,
-            code = interrupt.told() => {
+            code = told.as_mut() => {
                 store.abort().await?;
                 tracing::info!(stored = store.line(), "told to stop");
                 return Ok(ended(code.into(), HandedOff::Partly, true));
