@@ -10,6 +10,7 @@ mod decide;
 mod head;
 mod observe;
 mod resolve;
+mod stand;
 mod status;
 
 use std::sync::Arc;
@@ -49,5 +50,6 @@ pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>)
         }
         info!(namespace, cluster = cluster.name_any(), decision = decision.name(), "cluster status written");
     }
+    stand::tell(&observed, &decision, &context)?;
     applied.map(|()| decision.due(&observed).map_or_else(Action::await_change, Action::requeue))
 }

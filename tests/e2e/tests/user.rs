@@ -21,7 +21,7 @@ async fn the_samples_are_taken_as_they_are() {
     let kubectl = variable("KUBECTL");
     run(&kubectl, &["create", "namespace", "pathology"]);
     let dry = ["apply", "--dry-run=server", "--validate=strict", "-f"];
-    for sample in ["platform.yaml", "patchjob.yaml", "extract.yaml"] {
+    for sample in ["platform.yaml", "patchjob.yaml", "extract.yaml", "patchcluster.yaml"] {
         run(&kubectl, &[&dry[..], &[&format!("{samples}/{sample}")]].concat());
     }
 }

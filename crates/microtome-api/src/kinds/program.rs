@@ -50,6 +50,7 @@ pub struct Checkpoints {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "!self.name.startsWith('MICROTOME_')", "message": "names that begin with MICROTOME_ are Microtome's"},
+    {"rule": "!self.name.startsWith('LD_')", "message": "LD_ variables would change Microtome's own head; set them in your command"},
 ]))]
 pub struct Variable {
     /// Its name.

@@ -43,7 +43,7 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
             team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
             cluster: None,
             report: context.hub.take(&uid),
-            said: None,
+            said: context.hub.words(&uid).map(|words| (words.attempt, words.output)),
             line,
             job: job.clone(),
             now: context.clock.now(),

@@ -10,19 +10,24 @@ use microtome_api::{PatchJob, mount, names};
 use super::{Input, metadata};
 use crate::write;
 
-/// Makes the ConfigMap: the job as it was asked for, without what changes while it runs. A standing head is told its jobs.
+/// Makes the ConfigMap. A standing head is told its jobs.
 pub(crate) fn build(input: &Input<'_>) -> Result<Option<ConfigMap>, write::Error> {
     let Some(job) = &input.resolved.job else { return Ok(None) };
+    let name = names::work_order(&input.cluster.name_any());
+    let order = text(job)?;
+    Ok(Some(ConfigMap {
+        metadata: metadata(input.cluster, name, None),
+        data: Some(BTreeMap::from([(mount::JOB_KEY.to_owned(), order)])),
+        ..ConfigMap::default()
+    }))
+}
+
+/// The job as it was asked for, without what changes while it runs, as JSON.
+pub(crate) fn text(job: &PatchJob) -> Result<String, write::Error> {
     let identity =
         ObjectMeta { name: Some(job.name_any()), namespace: job.namespace(), uid: job.uid(), ..ObjectMeta::default() };
     let order = PatchJob { metadata: identity, spec: job.spec.clone(), status: None };
-    let name = names::work_order(&input.cluster.name_any());
-    let text = serde_json::to_string(&order).map_err(|source| write::Error::Json { name: name.clone(), source })?;
-    Ok(Some(ConfigMap {
-        metadata: metadata(input.cluster, name, None),
-        data: Some(BTreeMap::from([(mount::JOB_KEY.to_owned(), text)])),
-        ..ConfigMap::default()
-    }))
+    serde_json::to_string(&order).map_err(|source| write::Error::Json { name: job.name_any(), source })
 }
 
 #[cfg(test)]
