@@ -5,6 +5,7 @@
 //! condition `Admitted`, with a version check, and the status of Teams; `microtome_queue` decides.
 
 mod apply;
+mod decide;
 mod observe;
 mod snapshot;
 mod status;
@@ -17,10 +18,10 @@ use crate::write;
 /// One pass: observe → decide → apply, admissions first.
 pub(crate) async fn pass(context: Arc<Context>) -> Result<(), write::Error> {
     let observed = observe::observe(&context).await?;
-    let snapshot = snapshot::snapshot(&observed);
-    let decisions = microtome_queue::decide(&snapshot, &microtome_queue::Previous::default());
+    let all = snapshot::clusters(&observed);
     let now = jiff::Timestamp::now();
+    let decisions = decide::decide(&observed, &all, now.as_second());
     let clusters = status::clusters(&observed, &decisions, now);
-    let teams = status::teams(&observed, &snapshot, &decisions, now);
+    let teams = status::teams(&observed, &all, &decisions, now);
     apply::apply(clusters, teams, &context).await
 }

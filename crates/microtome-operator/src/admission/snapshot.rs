@@ -1,4 +1,6 @@
 //! From objects to what the queue decides by: pure.
+//!
+//! No nodes, pools or ledger yet: one node that has enough of everything, so that the teams' limits decide alone.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +8,88 @@ use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, COMPLETE, FAILED, READY, Reason};
 use microtome_api::quantity::{Quantity, QuantityError};
 use microtome_api::{PatchCluster, Resources};
-use microtome_queue::{Amounts, Cluster, Key, Snapshot, State, Team};
+use microtome_queue::{Amounts, Hold, Job, Ledger, Node, PodGroup, Run, Settings, Snapshot, Team};
 
 use super::observe::{Observed, created};
 use crate::{tenancy, write};
 
+/// More than any cluster has of anything.
+const PLENTY: i128 = 1 << 90;
+/// Where a cluster declares no deadline.
+const NO_DEADLINE_SECONDS: u64 = 31_536_000;
+/// The week that Slurm's default is.
+const HALF_LIFE_SECONDS: u64 = 604_800;
+
+/// A cluster that waits or holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cluster {
+    pub(crate) key: Key,
+    /// The team that is charged.
+    pub(crate) team: String,
+    /// When it was asked for, in seconds.
+    pub(crate) submitted: i64,
+    pub(crate) deadline_seconds: u64,
+    /// The gang: the head, and the workers without which it does not start.
+    pub(crate) pods: Vec<PodGroup>,
+    pub(crate) state: State,
+}
+
+/// Which cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// Whether a cluster waits or holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    /// Was admitted, or its pods are not yet gone.
+    Admitted {
+        charged: Amounts,
+    },
+}
+
+/// What the queue decides by; waiting clusters are not in it yet.
+pub(crate) fn queue(observed: &Observed, clusters: &[Cluster], now: i64) -> Snapshot {
+    let mut queue = Snapshot::new(Ledger::new(HALF_LIFE_SECONDS, now), Settings::default(), now);
+    let named = clusters.iter().flat_map(|cluster| &cluster.pods).flat_map(|group| group.requests.keys());
+    let allocatable = named.map(|resource| (resource.clone(), PLENTY)).collect();
+    queue.set_nodes(vec![Node { name: "any".to_owned(), allocatable, ..Node::default() }], Vec::new());
+    let team = |team: &microtome_api::Team| (team.name_any(), Team { max: amounts(&team.spec.max), ..Team::default() });
+    queue.set_teams(observed.teams.iter().map(team).collect());
+    for cluster in clusters {
+        if let State::Admitted { charged } = &cluster.state {
+            let holds = vec![Hold { node: Some("any".to_owned()), amounts: charged.clone() }];
+            queue.run(cluster.job(), Run { started: now, ends: now, holds, ..Run::default() });
+        }
+    }
+    queue
+}
+
+impl Cluster {
+    pub(crate) fn job(&self) -> Job {
+        Job {
+            id: self.key.uid.clone(),
+            team: self.team.clone(),
+            priority: 0,
+            submitted: self.submitted,
+            order: 0,
+            deadline_seconds: self.deadline_seconds,
+            pods: self.pods.clone(),
+        }
+    }
+
+    /// What the whole gang wants.
+    pub(crate) fn wants(&self) -> Amounts {
+        held_by(&self.pods)
+    }
+}
+
 /// Who waits, and who holds what.
-pub(crate) fn snapshot(observed: &Observed) -> Snapshot {
-    let team = |team: &microtome_api::Team| (team.name_any(), Team { max: amounts(&team.spec.max) });
+pub(crate) fn clusters(observed: &Observed) -> Vec<Cluster> {
     let mut remaining: BTreeMap<&str, (Amounts, &str)> = BTreeMap::new();
     for pod in &observed.pods {
         let (held, _) = remaining.entry(&pod.cluster_uid).or_insert((Amounts::new(), &pod.namespace));
@@ -32,33 +108,36 @@ pub(crate) fn snapshot(observed: &Observed) -> Snapshot {
             key,
             team,
             submitted: 0,
-            wants: Amounts::new(),
+            deadline_seconds: NO_DEADLINE_SECONDS,
+            pods: Vec::new(),
             state: State::Admitted { charged },
         }));
     }
-    Snapshot { teams: observed.teams.iter().map(team).collect(), clusters }
+    clusters
 }
 
 /// A cluster's place in the queue; none where it neither waits nor holds anything.
 fn entry(cluster: &PatchCluster, held: Option<Amounts>, observed: &Observed) -> Option<Cluster> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let wants = gang(cluster).ok()?;
+    let pods = gang(cluster).ok()?;
     let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let state = if has_ended(cluster) {
         State::Admitted { charged: held? }
     } else if condition::is_true(conditions, ADMITTED) {
-        State::Admitted { charged: wants.clone() }
+        State::Admitted { charged: held_by(&pods) }
     } else if waits(conditions) && cluster.metadata.deletion_timestamp.is_none() {
         State::Waiting
     } else {
         return None;
     };
+    let deadline = cluster.spec.active_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     let job = write::owner_uid(cluster).and_then(|uid| observed.jobs.get(&uid).copied());
     Some(Cluster {
         team: team_name(observed, &namespace)?,
         submitted: job.unwrap_or_else(|| created(cluster)),
         key: Key { namespace, name: cluster.name_any(), uid: cluster.uid()? },
-        wants,
+        deadline_seconds: deadline.unwrap_or(NO_DEADLINE_SECONDS),
+        pods,
         state,
     })
 }
@@ -76,12 +155,19 @@ fn waits(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition
 }
 
 /// What the cluster needs to start: the head and its least number of workers.
-fn gang(cluster: &PatchCluster) -> Result<Amounts, QuantityError> {
-    let mut sum = exact(&cluster.spec.head.resources)?;
-    for (resource, amount) in exact(&cluster.spec.workers.resources)? {
-        *sum.entry(resource).or_default() += amount * i128::from(cluster.spec.workers.min_replicas);
+fn gang(cluster: &PatchCluster) -> Result<Vec<PodGroup>, QuantityError> {
+    let group = |count, resources| Ok(PodGroup { count, requests: exact(resources)?, pools: Vec::new() });
+    let workers = u64::try_from(cluster.spec.workers.min_replicas).unwrap_or_default();
+    Ok(vec![group(1, &cluster.spec.head.resources)?, group(workers, &cluster.spec.workers.resources)?])
+}
+
+fn held_by(pods: &[PodGroup]) -> Amounts {
+    let mut sum = Amounts::new();
+    for group in pods {
+        let amounts = group.requests.iter().map(|(name, amount)| (name.clone(), amount * i128::from(group.count)));
+        add(&mut sum, &amounts.collect());
     }
-    Ok(sum)
+    sum
 }
 
 fn exact(resources: &Resources) -> Result<Amounts, QuantityError> {
@@ -127,12 +213,12 @@ pub(crate) mod tests {
     }
 
     fn state(observed: &Observed) -> Vec<(String, State)> {
-        snapshot(observed).clusters.into_iter().map(|cluster| (cluster.key.uid, cluster.state)).collect()
+        clusters(observed).into_iter().map(|cluster| (cluster.key.uid, cluster.state)).collect()
     }
 
     #[test]
     fn the_gang_is_the_head_and_its_least_workers() {
-        let gang = gang(&fixtures::cluster()).unwrap();
+        let gang = held_by(&gang(&fixtures::cluster()).unwrap());
         let gibibyte = 1000 << 30;
         let wanted = [("cpu", 2000 + 2 * 4000), ("memory", 12 * gibibyte), ("nvidia.com/gpu", 1000)];
         assert_eq!(gang, wanted.map(|(name, amount)| (name.to_owned(), amount)).into());
@@ -156,15 +242,15 @@ pub(crate) mod tests {
         let mut observed = observed(&[(READY, false, Reason::Queued)]);
         let made = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::from_second(20).unwrap());
         observed.clusters[0].metadata.creation_timestamp = Some(made);
-        assert_eq!(snapshot(&observed).clusters[0].submitted, 20);
+        assert_eq!(clusters(&observed)[0].submitted, 20);
         observed.jobs.insert("job-uid".into(), 10);
-        assert_eq!(snapshot(&observed).clusters[0].submitted, 10);
+        assert_eq!(clusters(&observed)[0].submitted, 10);
     }
 
     #[test]
     fn quota_is_held_until_the_pods_are_gone() {
         let running = observed(&[(READY, true, Reason::Running), (ADMITTED, true, Reason::Admitted)]);
-        let all = gang(&fixtures::cluster()).unwrap();
+        let all = held_by(&gang(&fixtures::cluster()).unwrap());
         assert_eq!(state(&running), [("cluster-uid".to_owned(), State::Admitted { charged: all })]);
         let mut ended = observed(&[(COMPLETE, true, Reason::Complete), (ADMITTED, true, Reason::Admitted)]);
         assert!(state(&ended).is_empty(), "no pod is left");

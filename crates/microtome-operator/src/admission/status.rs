@@ -7,10 +7,11 @@ use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, READY, Reason};
 use microtome_api::quantity::Quantity;
 use microtome_api::{ClusterStatus, PatchCluster, Team, TeamStatus};
-use microtome_queue::{Amounts, Decision, Shortage, Snapshot, State, Verdict, Waiting};
+use microtome_queue::{Amounts, Reason as Why, Refusal};
 
+use super::decide::{Decision, Verdict};
 use super::observe::Observed;
-use super::snapshot::has_ended;
+use super::snapshot::{Cluster, State, has_ended};
 use crate::tenancy;
 
 /// Positions are told up to here: with every start all positions change, and each is a write.
@@ -49,37 +50,35 @@ fn verdict(verdict: &Verdict, team: &str) -> Option<(bool, Reason, String)> {
                 _ => format!("behind {TOLD_POSITIONS} or more in the team's queue"),
             };
             let why = match reason {
-                Waiting::Short(shortage) => short(shortage, team),
-                Waiting::Behind(first) => format!("{}/{} of team {team} came first", first.namespace, first.name),
+                Why::TeamMax { team, resource, used, max, wanted } => {
+                    let [used, max, wanted] = [used, max, wanted].map(|&amount| Quantity::from_milli(amount));
+                    format!("team {team} uses {used} of its max {max} {resource}, and this wants {wanted}")
+                }
+                other => other.to_string(),
             };
             Some((false, Reason::Queued, format!("{why}; {position}")))
         }
-        Verdict::Reject(Shortage { resource, max, wanted, .. }) => {
-            let (max, wanted) = (Quantity::from_milli(*max), Quantity::from_milli(*wanted));
+        Verdict::Reject(Refusal::AboveMax { team, resource, max, wanted }) => {
+            let [max, wanted] = [max, wanted].map(|&amount| Quantity::from_milli(amount));
             let message = format!("wants {wanted} {resource}, and the max of team {team} is {max}");
             Some((false, Reason::ExceedsTeamMax, message))
         }
+        Verdict::Reject(refusal) => Some((false, Reason::ExceedsTeamMax, refusal.to_string())),
         // The cluster's controller says so.
         Verdict::NoTeam => None,
     }
 }
 
-fn short(shortage: &Shortage, team: &str) -> String {
-    let [used, max, wanted] = [shortage.used, shortage.max, shortage.wanted].map(Quantity::from_milli);
-    let resource = &shortage.resource;
-    format!("team {team} uses {used} of its max {max} {resource}, and this wants {wanted}")
-}
-
 /// Teams whose status changes.
 pub(crate) fn teams(
     observed: &Observed,
-    snapshot: &Snapshot,
+    clusters: &[Cluster],
     decisions: &[Decision],
     now: Timestamp,
 ) -> Vec<(Team, TeamStatus)> {
     let status = |team: &Team| {
         let mut status = team.status.clone().unwrap_or_default();
-        (status.used, status.running, status.queued) = usage(&team.name_any(), observed, snapshot, decisions);
+        (status.used, status.running, status.queued) = usage(&team.name_any(), observed, clusters, decisions);
         status.observed_generation = team.metadata.generation;
         let conflicts = tenancy::conflicts(&observed.teams, team);
         let ready = if conflicts.is_empty() {
@@ -100,15 +99,15 @@ pub(crate) fn teams(
 fn usage(
     team: &str,
     observed: &Observed,
-    snapshot: &Snapshot,
+    clusters: &[Cluster],
     decisions: &[Decision],
 ) -> (BTreeMap<String, Quantity>, i32, i32) {
     let (mut used, mut running, mut queued) = (Amounts::new(), 0, 0);
-    for cluster in snapshot.clusters.iter().filter(|cluster| cluster.team == team) {
+    for cluster in clusters.iter().filter(|cluster| cluster.team == team) {
         let decision = decisions.iter().find(|decision| decision.key == cluster.key).map(|decision| &decision.verdict);
         let charged = match (&cluster.state, decision) {
-            (State::Admitted { charged }, _) => charged,
-            (State::Waiting, Some(Verdict::Admit)) => &cluster.wants,
+            (State::Admitted { charged }, _) => charged.clone(),
+            (State::Waiting, Some(Verdict::Admit)) => cluster.wants(),
             (State::Waiting, verdict) => {
                 queued += i32::from(matches!(verdict, Some(Verdict::Wait { .. })));
                 continue;
@@ -117,7 +116,7 @@ fn usage(
         let object = observed.clusters.iter().find(|object| object.uid().as_ref() == Some(&cluster.key.uid));
         running += i32::from(object.is_some_and(|object| !has_ended(object)));
         for (resource, amount) in charged {
-            *used.entry(resource.clone()).or_default() += amount;
+            *used.entry(resource).or_default() += amount;
         }
     }
     (used.into_iter().map(|(resource, milli)| (resource, Quantity::from_milli(milli))).collect(), running, queued)
@@ -125,21 +124,20 @@ fn usage(
 
 #[cfg(test)]
 mod tests {
-    use microtome_queue::{Previous, decide};
-
     use super::*;
-    use crate::admission::snapshot::{snapshot, tests::observed};
+    use crate::admission::decide::decide;
+    use crate::admission::snapshot::{self, tests::observed};
 
     fn pass(observed: &Observed) -> (Vec<String>, Vec<(Team, TeamStatus)>) {
-        let snapshot = snapshot(observed);
-        let decisions = decide(&snapshot, &Previous::default());
+        let all = snapshot::clusters(observed);
+        let decisions = decide(observed, &all, 0);
         let clusters = clusters(observed, &decisions, Timestamp::UNIX_EPOCH);
         let line = |status: &ClusterStatus| {
             let admitted = status.conditions.iter().find(|condition| condition.type_ == ADMITTED).unwrap();
             format!("{} {}: {}", admitted.status, admitted.reason, admitted.message)
         };
         let lines = clusters.iter().map(|(_, status)| line(status)).collect();
-        (lines, teams(observed, &snapshot, &decisions, Timestamp::UNIX_EPOCH))
+        (lines, teams(observed, &all, &decisions, Timestamp::UNIX_EPOCH))
     }
 
     fn queued(max: &[(&str, &str)]) -> Observed {
@@ -175,11 +173,11 @@ mod tests {
     #[test]
     fn what_did_not_change_is_not_written() {
         let mut observed = queued(&[("cpu", "4")]);
-        let snapshot = snapshot(&observed);
-        let decisions = decide(&snapshot, &Previous::default());
+        let all = snapshot::clusters(&observed);
+        let decisions = decide(&observed, &all, 0);
         let (cluster, status) = clusters(&observed, &decisions, Timestamp::UNIX_EPOCH).remove(0);
         observed.clusters = vec![PatchCluster { status: Some(status), ..cluster }];
-        let (team, status) = teams(&observed, &snapshot, &decisions, Timestamp::UNIX_EPOCH).remove(0);
+        let (team, status) = teams(&observed, &all, &decisions, Timestamp::UNIX_EPOCH).remove(0);
         observed.teams = vec![Team { status: Some(status), ..team }];
         let (lines, teams) = pass(&observed);
         assert!(lines.is_empty() && teams.is_empty());
