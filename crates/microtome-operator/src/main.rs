@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Each controller is the same steps in files of the same names: observe (reads) → decide (pure, total) → apply (ordered
-//! writes, then orphans) → status (pure) → patch. This file declares and wires; `cmd/` carries the verbs out.
+//! writes, then orphans) → status (pure) → patch. This file declares and wires; `cmd/` carries the verbs out. `simulate/` plays
+//! scenarios for the verb of that name and touches no cluster.
 
 mod admission;
 mod args;
@@ -23,18 +24,22 @@ mod health;
 mod job;
 mod logs;
 mod settings;
+mod simulate;
 mod team;
 mod tenancy;
 mod watch;
 mod world;
 mod write;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let args::Args { verb } = args::Args::parse();
     match verb {
-        args::Verb::Run(run) => cmd::run::run(run.into()).await,
+        args::Verb::Run(run) => cmd::run::run(run.into()).await.map(|()| ExitCode::SUCCESS),
+        args::Verb::Simulate(simulate) => cmd::simulate::run(&simulate.into()),
     }
 }

@@ -134,12 +134,22 @@ impl fmt::Display for TeamFault {
     }
 }
 
-/// An amount as Kubernetes writes it: `2` or `1500m`.
+/// An amount in thousandths as Kubernetes writes it: `2`, `1500m`, `64Gi`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thousandths(pub i128);
 
+/// Binary suffixes are written from a mebi on: nobody says `1Ki` of processors.
+const SUFFIXES: [(&str, u32); 3] = [("Ti", 40), ("Gi", 30), ("Mi", 20)];
+
 impl fmt::Display for Thousandths {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 1000 == 0 { write!(formatter, "{}", self.0 / 1000) } else { write!(formatter, "{}m", self.0) }
+        if self.0 % 1000 != 0 {
+            return write!(formatter, "{}m", self.0);
+        }
+        let units = self.0 / 1000;
+        match SUFFIXES.iter().find(|(_, bits)| units != 0 && units % (1 << bits) == 0) {
+            Some((suffix, bits)) => write!(formatter, "{}{suffix}", units >> bits),
+            None => write!(formatter, "{units}"),
+        }
     }
 }

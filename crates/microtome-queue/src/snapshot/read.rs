@@ -127,6 +127,11 @@ impl Snapshot {
         all.into_iter().filter_map(|(_, &job)| Some(self.entry(job)?.job.id.as_str())).collect()
     }
 
+    /// What all nodes that are up, and all that pools may add, offer together.
+    pub fn capacity(&self) -> Amounts {
+        self.columns.amounts(&self.slots.capacity())
+    }
+
     /// How many jobs wait in all.
     pub fn waiting(&self) -> usize {
         self.ids.len() - self.ends.len()
