@@ -24,7 +24,7 @@ pub fn decide(snapshot: &Snapshot, previous: &Previous) -> Decisions {
     pass.reject();
     pass.promote();
     pass.take_over(previous);
-    while pass.round() {}
+    while pass.round() || pass.settle_reservations() {}
     pass.finish(previous)
 }
 
@@ -156,7 +156,8 @@ impl<'a> Pass<'a> {
             if self.see(Candidate { leaf, job, class }) {
                 contest.advance(leaf, &|job| self.taken.contains(&job));
             } else {
-                contest.pass_over(leaf);
+                let holds = |held: &&Held| held.leaf == leaf && held.class == class && held.job != job;
+                contest.pass_over(leaf, self.reservations.iter().find(holds).map(|held| held.job));
             }
             self.rank(&mut contest, leaf);
             if self.is_lifted && self.was_behind {
@@ -257,7 +258,6 @@ impl<'a> Pass<'a> {
     }
 
     fn finish(mut self, previous: &Previous) -> Decisions {
-        self.settle_reservations();
         self.tell(previous);
         let snapshot = self.snapshot;
         let stands = |held: &Held| Some(Reservation { job: snapshot.entry(held.job)?.job.id.clone(), at: held.at });

@@ -120,10 +120,12 @@ impl<'a> Contest<'a> {
         }
     }
 
-    /// The leaf's job is passed over, and all of its class with it.
-    pub(crate) fn pass_over(&mut self, leaf: usize) {
-        if let Some(line) = &mut self.lines[leaf] {
-            line.heads.pop();
+    /// The leaf's job is passed over, and all of its class with it; but one of them that holds a reservation is still seen: its own
+    /// promise is not in its way.
+    pub(crate) fn pass_over(&mut self, leaf: usize, holder: Option<usize>) {
+        let Some(line) = &mut self.lines[leaf] else { return };
+        if let (Some(head), Some(holder)) = (line.heads.pop(), holder) {
+            line.heads.extend(next(head.rest, head.class, &|job| job != holder));
         }
     }
 

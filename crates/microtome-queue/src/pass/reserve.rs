@@ -87,6 +87,10 @@ impl Pass<'_> {
             self.hopeless[class.0] = true;
             return;
         };
+        if opening.at <= self.snapshot.now {
+            // It has its room, and waits for a limit that it shares with another's reservation.
+            return;
+        }
         for i in rivals.into_iter().rev() {
             let held = self.reservations.remove(i);
             self.lost.push(Lost { job: held.job, by: job });
@@ -141,6 +145,8 @@ impl Pass<'_> {
             self.is_lifted = true;
             return;
         };
+        // Who would have been over too late for the old time may be over in time for a later one.
+        self.is_lifted |= opening.at > held.at;
         self.hold(Candidate { leaf: held.leaf, job: held.job, class: held.class }, opening);
         if let Some(mut again) = self.reservations.pop() {
             (again.passed_by, again.is_fresh) = (held.passed_by, true);
@@ -187,15 +193,19 @@ impl Pass<'_> {
         }
     }
 
-    /// At the end of a pass: who is stopped by a limit of its own team holds nothing; all others' times are as near as they can.
-    pub(super) fn settle_reservations(&mut self) {
+    /// When everybody was seen: who is stopped by a limit of its own team holds nothing; all others' times are as near as they can.
+    /// True if somebody was kept back by one that is gone now.
+    pub(super) fn settle_reservations(&mut self) -> bool {
+        self.is_lifted = false;
         let stopped: Vec<bool> =
             self.reservations.iter().map(|held| self.limit(held.leaf, held.class).is_some()).collect();
         let mut stopped = stopped.into_iter();
+        let before = self.reservations.len();
         self.reservations.retain(|_| !stopped.next().unwrap_or(false));
         for i in (0..self.reservations.len()).rev() {
             self.find_again(i);
         }
+        self.was_behind && (self.is_lifted || self.reservations.len() < before)
     }
 
     /// Says what is new about reservations.
