@@ -254,7 +254,7 @@ impl<'a> Pass<'a> {
 
     /// When a job of the class would be over, were it started now.
     fn ends_of(&self, class: Class) -> i64 {
-        self.snapshot.now.saturating_add(i64::try_from(class.1).unwrap_or(i64::MAX)).min(i64::MAX / 4)
+        crate::decay::clamp(self.snapshot.now.saturating_add(i64::try_from(class.1).unwrap_or(i64::MAX)))
     }
 
     fn finish(mut self, previous: &Previous) -> Decisions {

@@ -39,7 +39,17 @@ impl History {
         model.teams = worlds::teams(&mut random);
         snapshot.set_teams(model.teams.clone());
         let (runtimes, over, promised) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { random, model, snapshot, previous: Previous::default(), number: 0, runtimes, over, promised, is_due: true }
+        Self {
+            random,
+            model,
+            snapshot,
+            previous: Previous::default(),
+            number: 0,
+            runtimes,
+            over,
+            promised,
+            is_due: true,
+        }
     }
 
     /// Time goes on to the next end or a little; who is due ends first.
@@ -187,7 +197,8 @@ impl History {
     fn check_shares(&mut self) {
         self.snapshot.ledger();
         // Of a cluster that was gone for dozens of half-lives nothing is left to compare.
-        let offered = support::oracle::usage(&self.model.offered, "cpu", self.model.half_life as f64, self.model.now as f64);
+        let offered =
+            support::oracle::usage(&self.model.offered, "cpu", self.model.half_life as f64, self.model.now as f64);
         if offered < 1.0 {
             return;
         }

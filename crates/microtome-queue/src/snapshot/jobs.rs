@@ -2,6 +2,7 @@
 
 use crate::amounts::LARGEST_SUM;
 use crate::decision::{Action, Decisions};
+use crate::decay;
 use crate::fit;
 use crate::job::{Hold, Job, Run, Turn};
 use crate::snapshot::{Entry, Running, Snapshot};
@@ -34,6 +35,7 @@ impl Snapshot {
         let running = run.map(|run| {
             let (charge, rows) = self.charge(&run.holds);
             let Run { started, ends, within, is_leaving, checkpoint, holds } = run;
+            let (started, ends) = (decay::clamp(started), decay::clamp(ends));
             Running { started, ends, within, is_leaving, checkpoint, charge, rows, holds }
         });
         let entry = Entry { team: self.tree.find(&job.team), shape, running, job };
