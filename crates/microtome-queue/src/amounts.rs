@@ -115,6 +115,15 @@ impl Matrix {
         }
     }
 
+    /// The most of each column.
+    pub(crate) fn peak(&self) -> Vec<i128> {
+        let mut peak = vec![i128::MIN; self.columns];
+        for row in self.cells.chunks_exact(self.columns.max(1)) {
+            peak.iter_mut().zip(row).for_each(|(most, amount)| *most = (*most).max(*amount));
+        }
+        peak
+    }
+
     /// The sum of all rows but those of nodes that are down.
     pub(crate) fn total(&self) -> Vec<i128> {
         let mut total = vec![0; self.columns];

@@ -16,8 +16,8 @@ pub(crate) struct Put {
 pub(crate) type Placement = Vec<Put>;
 
 /// Whether a pod fits on a node that is up. Where more is held than there is, who wants none of it still fits.
-pub(crate) fn fits(free: &[i128], requests: &[i128]) -> bool {
-    free[0] >= 0 && requests.iter().zip(free).all(|(&wanted, &free)| wanted == 0 || wanted <= free)
+pub(crate) fn fits(free: &[i128], needs: &[(usize, i128)]) -> bool {
+    needs.iter().all(|&(column, wanted)| wanted <= free[column]) && free[0] >= 0
 }
 
 /// Places a whole gang into the room, or leaves the room as it was: in the order of its groups, and where that fails once more
@@ -49,12 +49,12 @@ fn put(index: usize, group: &Group, room: &mut Matrix, slots: &Slots, placement:
             break;
         }
         let free = room.row_mut(slot);
-        if !fits(free, &group.requests) {
+        if !fits(free, &group.needs) {
             continue;
         }
-        let count = if left == 1 { 1 } else { most(free, &group.requests).min(left) };
-        for (free, wanted) in free.iter_mut().zip(&group.requests) {
-            *free -= wanted * i128::from(count);
+        let count = if left == 1 { 1 } else { most(free, &group.needs).min(left) };
+        for &(column, wanted) in &group.needs {
+            free[column] -= wanted * i128::from(count);
         }
         placement.push(Put { slot, group: index, count });
         left -= count;
@@ -63,17 +63,17 @@ fn put(index: usize, group: &Group, room: &mut Matrix, slots: &Slots, placement:
 }
 
 /// How many pods fit beside each other.
-fn most(free: &[i128], requests: &[i128]) -> u64 {
-    let counts = requests.iter().zip(free).filter(|(wanted, _)| **wanted > 0).map(|(wanted, free)| free / wanted);
+fn most(free: &[i128], needs: &[(usize, i128)]) -> u64 {
+    let counts = needs.iter().map(|&(column, wanted)| free[column] / wanted);
     counts.min().map_or(u64::MAX, |count| u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// Undoes a placement.
 pub(crate) fn take_back(shape: &Shape, placement: &Placement, room: &mut Matrix) {
     for put in placement {
-        let requests = &shape.groups[put.group].requests;
-        for (free, wanted) in room.row_mut(put.slot).iter_mut().zip(requests) {
-            *free += wanted * i128::from(put.count);
+        let free = room.row_mut(put.slot);
+        for &(column, wanted) in &shape.groups[put.group].needs {
+            free[column] += wanted * i128::from(put.count);
         }
     }
 }

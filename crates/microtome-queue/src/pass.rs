@@ -18,6 +18,9 @@ use crate::pass::keys::Keys;
 use crate::pass::reserve::{Held, Lost};
 use crate::snapshot::{Class, Entry, Snapshot};
 
+/// After so many starts it is looked again what the emptiest nodes have: one look costs as much as one placement.
+const PEAK_STARTS: usize = 16;
+
 /// Decides on everything that waits.
 pub fn decide(snapshot: &Snapshot, previous: &Previous) -> Decisions {
     let mut pass = Pass::new(snapshot);
@@ -36,6 +39,8 @@ pub(crate) struct Pass<'a> {
     held: Matrix,
     within: Matrix,
     running: Vec<u64>,
+    /// No node has more free of anything than this; it may have less.
+    peak: Vec<i128>,
     pub(crate) keys: Keys,
     /// Jobs of this pass that hold something now.
     started: Vec<Started>,
@@ -81,6 +86,7 @@ impl<'a> Pass<'a> {
             held: snapshot.held.clone(),
             within: snapshot.within.clone(),
             running: snapshot.running.clone(),
+            peak: snapshot.slots.free.peak(),
             keys: Keys::new(snapshot, &snapshot.own),
             started: Vec::new(),
             taken: BTreeSet::new(),
@@ -227,6 +233,9 @@ impl<'a> Pass<'a> {
         self.taken.insert(job);
         let started = Started { ends, rows, team: leaf, charge: shape.total.clone() };
         self.make_way(job, &started);
+        if self.started.len().is_multiple_of(PEAK_STARTS) {
+            self.peak = self.room.peak();
+        }
         self.started.push(started);
         self.mend();
         let id = |&job: &usize| snapshot.entry(job).map(|entry| entry.job.id.clone());

@@ -26,6 +26,8 @@ pub(crate) struct Shape {
 pub(crate) struct Group {
     pub(crate) count: u64,
     pub(crate) requests: Vec<i128>,
+    /// What is asked for of each column of which anything is, the scarcest first: most nodes are ruled out by one look.
+    pub(crate) needs: Vec<(usize, i128)>,
     /// Pools in the order in which they are tried.
     pub(crate) pools: Vec<usize>,
 }
@@ -66,14 +68,18 @@ impl Shapes {
 
 impl Shape {
     pub(crate) fn new(pods: &[PodGroup], columns: &Columns, slots: &Slots) -> Self {
-        let groups: Vec<Group> = pods.iter().map(|group| Group::new(group, columns, slots)).collect();
+        let capacity = slots.capacity();
+        let mut groups: Vec<Group> = pods.iter().map(|group| Group::new(group, columns, slots)).collect();
+        for group in &mut groups {
+            group.needs.sort_by_key(|&(column, wanted)| std::cmp::Reverse(part(wanted, capacity[column])));
+        }
         let mut total = vec![0; columns.len()];
         for group in &groups {
             for (sum, &amount) in total.iter_mut().zip(&group.requests) {
                 *sum = (*sum + times(amount, group.count)).min(LARGEST_SUM);
             }
         }
-        let largest_first = largest_first(&groups, &slots.capacity());
+        let largest_first = largest_first(&groups, &capacity);
         let mask = groups
             .iter()
             .filter(|group| group.count > 0)
@@ -89,23 +95,26 @@ impl Group {
     fn new(group: &PodGroup, columns: &Columns, slots: &Slots) -> Self {
         let bound = group.pools.iter().filter_map(|pool| slots.pool(pool)).collect();
         let pools = if group.pools.is_empty() { (0..slots.pools()).collect() } else { bound };
-        Self { count: group.count, requests: columns.row(&group.requests, 0), pools }
+        let requests = columns.row(&group.requests, 0);
+        let needs = requests.iter().copied().enumerate().filter(|(_, wanted)| *wanted > 0).collect();
+        Self { count: group.count, requests, needs, pools }
     }
 
     fn mask(&self, slots: &Slots) -> u128 {
-        let holds = |pool: usize| slots.range(pool).any(|slot| fit::fits(slots.offers.row(slot), &self.requests));
+        let holds = |pool: usize| slots.range(pool).any(|slot| fit::fits(slots.offers.row(slot), &self.needs));
         self.pools.iter().filter(|&&pool| holds(pool)).fold(0, |mask, &pool| mask | Slots::bit(pool))
     }
 }
 
+/// The part of all that there is, with 30 binary places: 2^96 · 2^30 fits an i128.
+fn part(wanted: i128, all: i128) -> i128 {
+    (wanted << 30) / all.max(1)
+}
+
 /// Groups by the greatest part that one pod takes of any resource of the cluster; equal ones stay in their order.
 fn largest_first(groups: &[Group], capacity: &[i128]) -> Vec<usize> {
-    // 2^96 · 2^30 fits an i128.
-    let part = |group: &Group| {
-        let parts = group.requests.iter().zip(capacity).map(|(&amount, &all)| (amount << 30) / all.max(1));
-        parts.max().unwrap_or(0)
-    };
+    let most = |group: &Group| group.needs.iter().map(|&(column, wanted)| part(wanted, capacity[column])).max();
     let mut order: Vec<usize> = (0..groups.len()).collect();
-    order.sort_by_key(|&group| std::cmp::Reverse(part(&groups[group])));
+    order.sort_by_key(|&group| std::cmp::Reverse(most(&groups[group])));
     if order.is_sorted() { Vec::new() } else { order }
 }

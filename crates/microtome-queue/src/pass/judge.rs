@@ -35,6 +35,11 @@ impl Pass<'_> {
         if self.full[class.0] {
             return Verdict::Full;
         }
+        let shape = self.snapshot.shapes.get(class.0);
+        if shape.groups.iter().any(|group| group.count > 0 && !fit::fits(&self.peak, &group.needs)) {
+            self.full[class.0] = true;
+            return Verdict::Full;
+        }
         let verdict = self.find_room(one);
         self.full[class.0] = matches!(verdict, Verdict::Full);
         verdict

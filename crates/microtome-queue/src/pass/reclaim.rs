@@ -35,6 +35,7 @@ impl Pass<'_> {
         leaving.iter().for_each(|&job| self.set_aside(job, false));
         let (victims, placement) = found?;
         self.full.fill(false);
+        self.peak = self.room.peak();
         self.loosen();
         (self.was_behind, self.is_lifted) = (true, true);
         Some((victims, placement))

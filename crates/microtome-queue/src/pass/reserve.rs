@@ -74,15 +74,15 @@ impl Pass<'_> {
         if self.hopeless[class.0] || shape.mask == 0 {
             return;
         }
-        let rivals: Vec<usize> =
-            (0..self.reservations.len()).filter(|&i| self.reservations[i].mask & shape.mask != 0).collect();
-        if !rivals.is_empty() {
-            let tier = self.tier(leaf, class);
-            let is_safe = |&i: &usize| self.tier(self.reservations[i].leaf, self.reservations[i].class) <= tier;
-            if rivals.iter().any(is_safe) {
-                return;
-            }
+        let is_rival = |held: &Held| held.mask & shape.mask != 0;
+        // Above its guarantee it takes nobody's, inside it nobody's who is inside too.
+        let is_safe = |held: &Held| is_rival(held) && self.tier(held.leaf, held.class) == 0;
+        if self.reservations.iter().any(is_rival)
+            && (self.tier(leaf, class) == 1 || self.reservations.iter().any(is_safe))
+        {
+            return;
         }
+        let rivals: Vec<usize> = (0..self.reservations.len()).filter(|&i| is_rival(&self.reservations[i])).collect();
         let Some(opening) = self.earliest(shape) else {
             self.hopeless[class.0] = true;
             return;

@@ -1,8 +1,8 @@
 //! What happens to jobs.
 
 use crate::amounts::LARGEST_SUM;
-use crate::decision::{Action, Decisions};
 use crate::decay;
+use crate::decision::{Action, Decisions};
 use crate::fit;
 use crate::job::{Hold, Job, Run, Turn};
 use crate::snapshot::{Entry, Running, Snapshot};
@@ -131,8 +131,10 @@ impl Snapshot {
             }
             let named = hold.node.as_ref().map(|name| self.slots.find(name));
             // A node that was named and is gone: its pods are going too.
-            let slot =
-                named.unwrap_or_else(|| (0..self.slots.len()).find(|&slot| fit::fits(self.slots.free.row(slot), &row)));
+            let slot = named.unwrap_or_else(|| {
+                let needs: Vec<_> = row.iter().copied().enumerate().filter(|(_, wanted)| *wanted > 0).collect();
+                (0..self.slots.len()).find(|&slot| fit::fits(self.slots.free.row(slot), &needs))
+            });
             if let Some(slot) = slot {
                 match rows.iter_mut().find(|(on, _)| *on == slot) {
                     Some((_, held)) => held.iter_mut().zip(&row).for_each(|(sum, amount)| *sum += amount),
