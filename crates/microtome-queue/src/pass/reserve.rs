@@ -13,6 +13,8 @@ pub(crate) struct Held {
     pub(crate) leaf: usize,
     pub(crate) class: Class,
     pub(crate) at: i64,
+    /// Whether it was inside its guarantees when last looked at.
+    was_inside: bool,
     /// The pools that are its own.
     mask: u128,
     /// What is free at its time, its own pods not counted.
@@ -104,17 +106,19 @@ impl Pass<'_> {
         let shape = self.snapshot.shapes.get(class.0);
         let Opening { at, room, placement } = opening;
         let (rows, above) = (fit::rows(shape, &placement), self.above(leaf, at));
-        let (mask, passed_by) = (shape.mask, None);
+        let was_inside = self.tier(leaf, class) == 0;
+        let (mask, later) = (shape.mask, room);
         self.reservations.push(Held {
             job,
             leaf,
             class,
             at,
+            was_inside,
             mask,
-            later: room,
+            later,
             rows,
             above,
-            passed_by,
+            passed_by: None,
             is_fresh: false,
         });
     }
@@ -160,6 +164,12 @@ impl Pass<'_> {
         if let Some(i) = self.reservations.iter().position(|held| held.job == job) {
             self.reservations.remove(i);
             self.is_lifted = true;
+        }
+        // Somebody of its guarantee started: whoever is inside a guarantee may pass it over from now on.
+        let inside: Vec<bool> = self.reservations.iter().map(|held| self.tier(held.leaf, held.class) == 0).collect();
+        for (held, is_inside) in self.reservations.iter_mut().zip(inside) {
+            self.is_lifted |= held.was_inside && !is_inside;
+            held.was_inside = is_inside;
         }
         for held in self.reservations.iter_mut().filter(|held| started.ends > held.at) {
             for (slot, row) in &started.rows {
