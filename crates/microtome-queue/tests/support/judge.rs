@@ -116,7 +116,8 @@ fn order(before: &Model, previous: &Previous, decisions: &Decisions) {
     // Nor one that came and went: its holder was stopped by a limit that somebody else then reached.
     let mut after = world.clone();
     after.apply(decisions);
-    if after.waiting.values().any(|job| after.is_limited(job) && !world.is_limited(job)) {
+    let newly = |job: &Job| after.takes_jobs(&job.team) && after.is_limited(job) && !world.is_limited(job);
+    if after.waiting.values().any(newly) {
         return;
     }
     world.apply(&Decisions { promoted: decisions.promoted.clone(), ..Decisions::default() });
