@@ -5,6 +5,7 @@ use crate::decision::{Action, News, Previous};
 use crate::fit;
 use crate::pass::future::Opening;
 use crate::pass::{Candidate, Pass, Started};
+use crate::shape::Shape;
 use crate::snapshot::Class;
 
 /// A reservation that stands.
@@ -52,7 +53,9 @@ impl Pass<'_> {
             let Some(leaf) = entry.team.filter(|&team| snapshot.tree.takes_jobs(team)) else { continue };
             let class = (entry.shape, entry.job.deadline_seconds);
             let shape = snapshot.shapes.get(class.0);
-            if self.limit(leaf, class).is_some() || self.reservations.iter().any(|held| held.mask & shape.mask != 0) {
+            if self.limit(leaf, class).is_some()
+                || self.reservations.iter().any(|held| self.is_rival(held, leaf, shape))
+            {
                 continue;
             }
             let at = promised.at.max(snapshot.now);
@@ -76,7 +79,7 @@ impl Pass<'_> {
         if self.hopeless[class.0] || shape.mask == 0 {
             return;
         }
-        let is_rival = |held: &Held| held.mask & shape.mask != 0;
+        let is_rival = |held: &Held| self.is_rival(held, leaf, shape);
         // Above its guarantee it takes nobody's, inside it nobody's who is inside too.
         let is_safe = |held: &Held| is_rival(held) && self.tier(held.leaf, held.class) == 0;
         if self.reservations.iter().any(is_rival)
@@ -99,6 +102,16 @@ impl Pass<'_> {
             self.is_lifted = true;
         }
         self.hold(one, opening);
+    }
+
+    /// Whether a job cannot hold a reservation beside another's: they could use the same pools, or the same limit of a team above
+    /// both. So whatever keeps one reservation keeps all of them.
+    fn is_rival(&self, held: &Held, leaf: usize, shape: &Shape) -> bool {
+        let tree = &self.snapshot.tree;
+        let is_limited =
+            |team: usize| !tree.teams[team].max.is_empty() || tree.teams[team].limits.max_running.is_some();
+        held.mask & shape.mask != 0
+            || tree.path(leaf).any(|team| is_limited(team) && tree.path(held.leaf).any(|other| other == team))
     }
 
     fn hold(&mut self, one: Candidate, opening: Opening) {
