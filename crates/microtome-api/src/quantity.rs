@@ -45,13 +45,13 @@ impl Quantity {
             .ok_or_else(error)?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        // 15 digits of up to 10^21 stay far inside an i128; a quantity that needs more is a mistake.
+        // 15 digits of up to 10^21 stay far inside an i128, but not with nine more after the point.
         if whole.is_empty() || whole.len() > 15 || fraction.len() > 9 || !digits(whole) || !digits(fraction) {
             return Err(error());
         }
         let scale = 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| error())?);
         let number: i128 = format!("{whole}{fraction}").parse().map_err(|_| error())?;
-        let scaled = number * factor;
+        let scaled = number.checked_mul(factor).ok_or_else(error)?;
         Ok(scaled / scale + i128::from(scaled % scale != 0))
     }
 
@@ -121,7 +121,7 @@ mod tests {
         for (text, milli) in cases {
             assert_eq!(Quantity(text.to_owned()).milli(), Ok(milli), "{text}");
         }
-        for text in ["", "Gi", "-1", "4 Gi", "1e3", "9999999999999999"] {
+        for text in ["", "Gi", "-1", "4 Gi", "1e3", "9999999999999999", "999999999999999.999999999E"] {
             assert!(Quantity(text.to_owned()).milli().is_err(), "{text}");
         }
     }

@@ -1,10 +1,15 @@
-//! Admission: one loop of the process that says which clusters may use their team's quota.
+//! Admission: one loop of the leader that says which clusters may use their team's quota.
 //!
 //! Each pass lists teams and clusters from the apiserver itself, so it sees its own earlier verdicts, and takes from the
-//! watch which pods are still there: quota is freed when pods are gone, not when they are asked to go. It writes the
-//! condition `Admitted`, with a version check, and the status of Teams; `microtome_queue` decides.
+//! watch which pods are still there: quota is freed when pods are gone, not when they are asked to go. `microtome_queue`
+//! decides. What was decided is written into the ledger first, with a version check, then into the conditions `Admitted` and
+//! the statuses of Teams; an operator that dies in between says it again.
 
 mod apply;
+mod book;
+mod decide;
+mod headroom;
+mod nodes;
 mod observe;
 mod snapshot;
 mod status;
@@ -14,13 +19,17 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::write;
 
-/// One pass: observe → decide → apply, admissions first.
+/// One pass: observe → decide → apply, the ledger first, then admissions.
 pub(crate) async fn pass(context: Arc<Context>) -> Result<(), write::Error> {
     let observed = observe::observe(&context).await?;
-    let snapshot = snapshot::snapshot(&observed);
-    let decisions = microtome_queue::decide(&snapshot, &microtome_queue::Previous::default());
+    let all = snapshot::clusters(&observed);
     let now = context.clock.now();
-    let clusters = status::clusters(&observed, &decisions, now);
-    let teams = status::teams(&observed, &snapshot, &decisions, now);
+    let outcome = decide::decide(&observed, &all, now.as_second());
+    book::write(&observed.kept, &outcome.book, &context).await?;
+    for (uid, &workers) in &outcome.allowed {
+        context.hub.scale.allow(uid, workers);
+    }
+    let clusters = status::clusters(&observed, &outcome.decisions, now);
+    let teams = status::teams(&observed, &outcome, now);
     apply::apply(clusters, teams, &context).await
 }

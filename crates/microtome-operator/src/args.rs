@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use microtome_api::names;
 
+use crate::cmd::simulate::{Output, Simulation};
 use crate::config;
 use crate::settings::{LogFormat, PodName, PullPolicy, Settings};
 
@@ -22,6 +23,27 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Run the controllers until SIGTERM. Logs go to stderr; RUST_LOG sets what is logged.
     Run(Run),
+    /// Say what the queue would do with a scenario: which job starts when, and what teams get. Needs no cluster.
+    Simulate(Simulate),
+}
+
+/// Flags of `simulate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Simulate {
+    /// Scenario in YAML; - reads standard input
+    file: PathBuf,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value = "jsonl")]
+    output: Output,
+    /// File for a picture (SVG) of the teams' decayed shares
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+}
+
+impl From<Simulate> for Simulation {
+    fn from(simulate: Simulate) -> Self {
+        Self { file: simulate.file, output: simulate.output, plot: simulate.plot }
+    }
 }
 
 /// Flags of `run`.
@@ -95,7 +117,7 @@ mod tests {
     fn the_flags_are_sound_and_policies_are_taken_as_kubernetes_writes_them() {
         Args::command().debug_assert();
         let line = ["microtome-operator", "run", "--data-plane-image=i", "--namespace=n", "--image-pull-policy=Never"];
-        let Verb::Run(run) = Args::try_parse_from(line).unwrap().verb;
+        let Verb::Run(run) = Args::try_parse_from(line).unwrap().verb else { panic!("another verb") };
         let settings = Settings::try_from(run).unwrap();
         assert_eq!(settings.image_pull_policy.as_str(), "Never");
         assert_eq!(settings.control_url(), "https://microtome-operator.n.svc:7400");

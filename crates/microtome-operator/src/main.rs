@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Each controller is the same steps in files of the same names: observe (reads) → decide (pure, total) → apply (ordered
-//! writes, then orphans) → status (pure) → patch. This file declares and wires; `cmd/` carries the verbs out.
+//! writes, then orphans) → status (pure) → patch. This file declares and wires; `cmd/` carries the verbs out. `simulate/` plays
+//! scenarios for the verb of that name and touches no cluster.
 
 mod admission;
 mod args;
@@ -29,6 +30,7 @@ mod logs;
 mod metrics;
 mod scale;
 mod settings;
+mod simulate;
 mod team;
 mod tenancy;
 #[cfg(test)]
@@ -37,12 +39,15 @@ mod watch;
 mod world;
 mod write;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let args::Args { verb } = args::Args::parse();
     match verb {
-        args::Verb::Run(run) => cmd::run::run(run.try_into()?).await,
+        args::Verb::Run(run) => cmd::run::run(run.try_into()?).await.map(|()| ExitCode::SUCCESS),
+        args::Verb::Simulate(simulate) => cmd::simulate::run(&simulate.into()),
     }
 }

@@ -26,20 +26,20 @@ use crate::quantity::Quantity;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 // What was admitted is what is charged, so what is charged cannot change.
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self.profileName == oldSelf.profileName && self.head == oldSelf.head && self.workers == oldSelf.workers && \
-        self.?activeDeadlineSeconds == oldSelf.?activeDeadlineSeconds && self.?managedBy == oldSelf.?managedBy",
+    {"rule": "has(self.activeDeadlineSeconds) == has(oldSelf.activeDeadlineSeconds) && \
+        has(self.managedBy) == has(oldSelf.managedBy)",
      "message": "of a PatchCluster's spec only suspend, priority and idleTimeoutSeconds can change; make a new one"},
 ]))]
 pub struct PatchClusterSpec {
     /// The platform's profile: storage, identity, images. The team must be allowed to use it.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new one"}]))]
     pub profile_name: String,
     /// The pod in which the program runs.
     pub head: HeadSpec,
     /// The pods that cut patches.
     pub workers: WorkerSpec,
     /// How long the head may run; the apiserver's own limit, so it holds while the operator is away.
-    #[schemars(range(min = 1, max = 31_536_000))]
+    #[schemars(range(min = 1, max = 31_536_000), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new one"}]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_deadline_seconds: Option<i64>,
     /// Of a standing cluster: how long it stays without a job, before it ends.
@@ -55,13 +55,16 @@ pub struct PatchClusterSpec {
     pub suspend: bool,
     /// Who says when the cluster may start, by `suspend`. Not given: Microtome's own queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new one"}]))]
     pub managed_by: Option<String>,
 }
 
 /// The pod in which the program runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self == oldSelf", "message": "it cannot change; make a new one"},
+]))]
 pub struct HeadSpec {
     /// The program's image. Nothing of Microtome's needs to be in it. Without a program, none is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,7 @@ pub struct HeadSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "self.minReplicas <= self.maxReplicas", "message": "minReplicas must not exceed maxReplicas"},
+    {"rule": "self == oldSelf", "message": "it cannot change; make a new one"},
 ]))]
 pub struct WorkerSpec {
     /// Admitted with the head, all or nothing. None only on a standing cluster.
@@ -93,6 +97,7 @@ pub struct WorkerSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resources {
     /// Say `cpu: 4`, `memory: 16Gi`, `nvidia.com/gpu: 1`.
+    #[schemars(extend("maxProperties" = 16))]
     pub limits: BTreeMap<String, Quantity>,
 }
 

@@ -27,11 +27,16 @@ pub use super::program::{Checkpoints, Package, Variable};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self.datasets == oldSelf.datasets && self.activeDeadlineSeconds == oldSelf.activeDeadlineSeconds && \
-        self.backoffLimit == oldSelf.backoffLimit && self.?command == oldSelf.?command && self.?output == oldSelf.?output && \
-        self.?package == oldSelf.?package && self.?checkpoints == oldSelf.?checkpoints && self.?env == oldSelf.?env && \
-        self.?secretNames == oldSelf.?secretNames && self.?clusterSpec == oldSelf.?clusterSpec && \
-        self.?clusterName == oldSelf.?clusterName && self.?managedBy == oldSelf.?managedBy",
+    {"rule": "has(self.command) == has(oldSelf.command) && \
+        has(self.output) == has(oldSelf.output) && \
+        has(self.package) == has(oldSelf.package) && \
+        has(self.checkpoints) == has(oldSelf.checkpoints) && \
+        has(self.env) == has(oldSelf.env) && \
+        has(self.secretNames) == has(oldSelf.secretNames) && \
+        has(self.clusterSpec) == has(oldSelf.clusterSpec) && \
+        has(self.clusterName) == has(oldSelf.clusterName) && \
+        has(self.managedBy) == has(oldSelf.managedBy) && \
+        (!has(self.clusterSpec) || !has(oldSelf.clusterSpec) || self.clusterSpec.priority == oldSelf.clusterSpec.priority)",
      "message": "of a PatchJob's spec only suspend and ttlSecondsAfterFinished can change; make a new job"},
     {"rule": "has(self.command) || has(self.output)", "message": "give command, output, or both"},
     {"rule": "has(self.clusterSpec) != has(self.clusterName)", "message": "give clusterSpec or clusterName, not both"},
@@ -47,16 +52,17 @@ pub use super::program::{Checkpoints, Package, Variable};
 pub struct PatchJobSpec {
     /// The program and its arguments, run in the head's image. Without one the patches are stored, see `output`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(min = 1, max = 256), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub command: Option<Vec<String>>,
     /// Where patches are stored. With a command, the command may write there and does the storing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
     /// How long the job may run.
-    #[schemars(range(min = 1, max = 31_536_000))]
+    #[schemars(range(min = 1, max = 31_536_000), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub active_deadline_seconds: i64,
     /// What the program reads: each dataset is a stream of its own, all by the same workers.
-    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"],
+        "x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub datasets: Vec<Dataset>,
     /// A module of yours that is not in the image: put before all others on Python's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,24 +72,25 @@ pub struct PatchJobSpec {
     pub checkpoints: Option<Checkpoints>,
     /// Environment of the program.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"],
+        "x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub env: Vec<Variable>,
     /// Secrets of this namespace, each key of which becomes a variable of the program's environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$")),
-        extend("x-kubernetes-list-type" = "set"))]
+        extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub secret_names: Vec<String>,
     /// The cluster that is made for the job, and goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_spec: Option<PatchClusterSpec>,
     /// A standing PatchCluster of this namespace, on which jobs run one after another, first come first served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub cluster_name: Option<String>,
     /// How often the program may fail and is started again, as a new attempt. What the cluster does to it (a node lost,
     /// an eviction) does not count.
     #[serde(default = "default_backoff_limit")]
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = 100), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub backoff_limit: i32,
     /// How long an ended job, its pods and their logs are kept. Not given: until somebody deletes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +101,7 @@ pub struct PatchJobSpec {
     pub suspend: bool,
     /// Who says when the job may start, by `suspend`. Not given: Microtome's own queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "it cannot change; make a new job"}]))]
     pub managed_by: Option<String>,
 }
 

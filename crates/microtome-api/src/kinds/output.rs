@@ -10,6 +10,7 @@ use crate::quantity::Quantity;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "!has(self.quality) || self.encoding == 'JPEG'", "message": "quality is of JPEG; PNG loses nothing"},
+    {"rule": "self == oldSelf", "message": "it cannot change; make a new job"},
 ]))]
 pub struct Output {
     /// The folder: `az://CONTAINER/PATH/`, `s3://BUCKET/PATH/`, `gs://BUCKET/PATH/`, or, without a cluster, a path. Never

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "has(self.configMapName) != has(self.url)", "message": "give configMapName or url, not both"},
+    {"rule": "self == oldSelf", "message": "it cannot change; make a new job"},
 ]))]
 pub struct Package {
     /// SHA-256 of the tar, hexadecimal; another tar is refused.
@@ -30,6 +31,7 @@ pub struct Package {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
     {"rule": "has(self.claimName) != has(self.url)", "message": "give claimName or url, not both"},
+    {"rule": "self == oldSelf", "message": "it cannot change; make a new job"},
 ]))]
 pub struct Checkpoints {
     /// A PersistentVolumeClaim of this namespace.

@@ -19,6 +19,8 @@ use crate::quantity::Quantity;
     status = "TeamStatus",
     derive = "PartialEq",
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Share","type":"string","jsonPath":".status.share"}"#,
+    printcolumn = r#"{"name":"Fair","type":"string","jsonPath":".status.fairShare"}"#,
     printcolumn = r#"{"name":"Running","type":"integer","jsonPath":".status.running"}"#,
     printcolumn = r#"{"name":"Queued","type":"integer","jsonPath":".status.queued"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
@@ -90,6 +92,12 @@ pub struct TeamStatus {
     /// What the team's admitted clusters use now.
     #[serde(default)]
     pub used: BTreeMap<String, Quantity>,
+    /// The part of the cluster that the team has used of late, of its most used resource: `0.61`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
+    /// The part that its weight gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fair_share: Option<String>,
     /// Admitted clusters.
     #[serde(default)]
     pub running: i32,

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;
 use kube::core::DeserializeGuard;
 use kube::{Api, ResourceExt};
-use microtome_api::{PatchCluster, Team, names};
-use microtome_queue::Amounts;
+use microtome_api::{PatchCluster, PatchProfile, Team, names};
+use microtome_queue::{Amounts, Hold};
 
+use super::book::{self, Kept};
+use crate::config::{FairShare, Pool};
 use crate::context::Context;
 use crate::watch::Watchable;
 use crate::write::Error;
@@ -21,6 +25,31 @@ pub(crate) struct Observed {
     pub(crate) jobs: BTreeMap<String, i64>,
     /// Pods that are not gone and have not finished.
     pub(crate) pods: Vec<Holding>,
+    pub(crate) profiles: Vec<PatchProfile>,
+    pub(crate) nodes: Vec<Node>,
+    /// Workers that are asked for, by the cluster's uid.
+    pub(crate) workers: BTreeMap<String, u64>,
+    /// What earlier passes remembered.
+    pub(crate) kept: Kept,
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) fair_share: FairShare,
+    pub(crate) provisioning_timeout_seconds: u32,
+}
+
+impl Observed {
+    /// Whether the cluster with this uid has made its head.
+    pub(crate) fn has_head(&self, uid: &str) -> bool {
+        self.pods.iter().any(|pod| pod.cluster_uid == uid && pod.is_head)
+    }
+
+    /// What people call the cluster with this uid.
+    pub(crate) fn title(&self, uid: &str) -> String {
+        let cluster = self.clusters.iter().find(|cluster| cluster.uid().as_deref() == Some(uid));
+        cluster.map_or_else(
+            || "a job that is gone".to_owned(),
+            |cluster| format!("{}/{}", cluster.namespace().unwrap_or_default(), cluster.name_any()),
+        )
+    }
 }
 
 /// A pod and what it holds.
@@ -29,7 +58,16 @@ pub(crate) struct Holding {
     pub(crate) namespace: String,
     /// The uid of its cluster, which may be gone.
     pub(crate) cluster_uid: String,
+    pub(crate) is_head: bool,
+    /// The node on which it is.
+    pub(crate) node: Option<String>,
     pub(crate) amounts: Amounts,
+}
+
+impl Holding {
+    pub(crate) fn hold(&self) -> Hold {
+        Hold { node: self.node.clone(), amounts: self.amounts.clone() }
+    }
 }
 
 /// Reads.
@@ -42,6 +80,13 @@ pub(crate) async fn observe(context: &Context) -> Result<Observed, Error> {
         clusters: list(context).await?,
         jobs: context.world.jobs.filter(|_| true).iter().filter_map(|job| Some((job.uid()?, created(job)))).collect(),
         pods: pods.iter().map(holding).collect(),
+        profiles: context.world.profiles.filter(|_| true),
+        nodes: context.world.nodes.filter(|_| true),
+        workers: context.world.deployments.filter(|_| true).iter().filter_map(asked).collect(),
+        kept: book::read(context).await?,
+        pools: context.settings.config.pools.clone(),
+        fair_share: context.settings.config.fair_share,
+        provisioning_timeout_seconds: context.settings.config.provisioning_timeout_seconds,
     })
 }
 
@@ -71,6 +116,15 @@ fn holding(pod: &k8s_openapi::api::core::v1::Pod) -> Holding {
     Holding {
         namespace: pod.namespace().unwrap_or_default(),
         cluster_uid: pod.labels().get(names::LABEL_UID).cloned().unwrap_or_default(),
+        is_head: pod.labels().get(names::LABEL_ROLE).is_some_and(|role| role == names::ROLE_HEAD),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         amounts,
     }
+}
+
+/// The workers that a Deployment asks for, and whose.
+fn asked(deployment: &Deployment) -> Option<(String, u64)> {
+    let uid = deployment.labels().get(names::LABEL_UID)?.clone();
+    let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    Some((uid, u64::try_from(replicas).unwrap_or_default()))
 }

@@ -6,70 +6,189 @@ use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, COMPLETE, FAILED, READY, Reason};
 use microtome_api::quantity::{Quantity, QuantityError};
 use microtome_api::{PatchCluster, Resources};
-use microtome_queue::{Amounts, Cluster, Key, Snapshot, State, Team};
+use microtome_queue::{
+    Amounts, Hold, Job, JobLimits, Ledger, PodGroup, Reclaim, Run, Settings, Snapshot, Team, TeamFault,
+};
 
-use super::observe::{Observed, created};
+use super::book::Entry;
+use super::nodes;
+use super::observe::{Holding, Observed, created};
 use crate::{tenancy, write};
 
+/// Where a cluster declares no deadline.
+const NO_DEADLINE_SECONDS: u64 = 31_536_000;
+
+/// A cluster that waits or holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cluster {
+    pub(crate) key: Key,
+    pub(crate) job: Job,
+    pub(crate) state: State,
+}
+
+/// Which cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+/// Whether a cluster waits or holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    /// Was admitted, or its pods are not yet gone.
+    Holds {
+        holds: Vec<Hold>,
+        /// Whether it will hold nothing soon.
+        is_leaving: bool,
+    },
+}
+
+/// What the queue decides by; waiting clusters are not in it yet.
+pub(crate) fn queue(observed: &Observed, clusters: &[Cluster], now: i64) -> Snapshot {
+    let share = &observed.fair_share;
+    let half_life = u64::from(share.half_life_seconds);
+    let mut ledger = observed.kept.book.ledger.clone().unwrap_or_else(|| Ledger::new(half_life, now));
+    if ledger.half_life_seconds() != half_life {
+        ledger.set_half_life(half_life);
+    }
+    let reclaim = Reclaim { min_runtime_seconds: share.reclaim.min_runtime_seconds.into() };
+    let settings = Settings { reclaim: share.reclaim.enabled.then_some(reclaim) };
+    let mut queue = Snapshot::new(ledger, settings, now);
+    queue.set_nodes(nodes::nodes(&observed.nodes, &observed.pools), nodes::pools(&observed.pools));
+    queue.set_teams(observed.teams.iter().map(|one| (one.name_any(), team(one, observed))).collect());
+    for cluster in clusters {
+        if let State::Holds { holds, is_leaving } = &cluster.state {
+            let entry = observed.kept.book.runs.get(&cluster.key.uid).copied().unwrap_or(Entry { started: now, ..Entry::default() });
+            let deadline = i64::try_from(cluster.job.deadline_seconds).unwrap_or(i64::MAX);
+            let run = Run {
+                started: entry.started,
+                ends: entry.started.saturating_add(deadline),
+                within: entry.within,
+                is_leaving: *is_leaving || entry.is_leaving,
+                checkpoint: None,
+                holds: holds.clone(),
+            };
+            queue.run(cluster.job.clone(), run);
+        }
+    }
+    queue
+}
+
+fn team(team: &microtome_api::Team, observed: &Observed) -> Team {
+    let spec = &team.spec;
+    let count = |limit: Option<i32>| limit.and_then(|limit| u64::try_from(limit).ok());
+    let conflicts = tenancy::conflicts(&observed.teams, team);
+    let claimed = conflicts.into_iter().next().map(|(namespace, holder)| TeamFault::NamespaceClaimed { namespace, holder });
+    Team {
+        parent: spec.parent_name.clone(),
+        weight: u64::try_from(spec.weight).unwrap_or_default(),
+        guarantee: amounts(&spec.guarantee),
+        max: amounts(&spec.max),
+        limits: JobLimits {
+            max_running: count(spec.job_limits.max_running),
+            max_queued: count(spec.job_limits.max_queued),
+            max_deadline_seconds: spec.job_limits.max_active_deadline_seconds.and_then(|limit| u64::try_from(limit).ok()),
+        },
+        fault: claimed,
+    }
+}
+
 /// Who waits, and who holds what.
-pub(crate) fn snapshot(observed: &Observed) -> Snapshot {
-    let team = |team: &microtome_api::Team| (team.name_any(), Team { max: amounts(&team.spec.max) });
-    let mut remaining: BTreeMap<&str, (Amounts, &str)> = BTreeMap::new();
+pub(crate) fn clusters(observed: &Observed) -> Vec<Cluster> {
+    let mut remaining: BTreeMap<&str, Vec<&Holding>> = BTreeMap::new();
     for pod in &observed.pods {
-        let (held, _) = remaining.entry(&pod.cluster_uid).or_insert((Amounts::new(), &pod.namespace));
-        add(held, &pod.amounts);
+        remaining.entry(&pod.cluster_uid).or_default().push(pod);
     }
     let mut clusters = Vec::new();
     for cluster in &observed.clusters {
-        let held = remaining.remove(cluster.uid().unwrap_or_default().as_str()).map(|(held, _)| held);
-        clusters.extend(entry(cluster, held, observed));
+        let pods = remaining.remove(cluster.uid().unwrap_or_default().as_str()).unwrap_or_default();
+        clusters.extend(entry(cluster, &pods, observed));
     }
     // Clusters that are gone while their pods are not.
-    for (uid, (charged, namespace)) in remaining {
-        let key = Key { namespace: namespace.to_owned(), name: String::new(), uid: uid.to_owned() };
-        let team = team_name(observed, namespace);
-        clusters.extend(team.map(|team| Cluster {
-            key,
+    for (uid, pods) in remaining {
+        let namespace = pods.first().map(|pod| pod.namespace.clone()).unwrap_or_default();
+        let key = Key { namespace: namespace.clone(), name: String::new(), uid: uid.to_owned() };
+        let Some(team) = team_name(observed, &namespace) else { continue };
+        let job = Job {
+            id: uid.to_owned(),
             team,
+            priority: 0,
             submitted: 0,
-            wants: Amounts::new(),
-            state: State::Admitted { charged },
-        }));
+            order: 0,
+            deadline_seconds: NO_DEADLINE_SECONDS,
+            pods: Vec::new(),
+        };
+        let state = State::Holds { holds: pods.iter().map(|pod| pod.hold()).collect(), is_leaving: true };
+        clusters.push(Cluster { key, job, state });
     }
-    Snapshot { teams: observed.teams.iter().map(team).collect(), clusters }
+    clusters
 }
 
 /// A cluster's place in the queue; none where it neither waits nor holds anything.
-fn entry(cluster: &PatchCluster, held: Option<Amounts>, observed: &Observed) -> Option<Cluster> {
-    let namespace = cluster.namespace().unwrap_or_default();
-    let wants = gang(cluster).ok()?;
-    let job = write::owner_uid(cluster).and_then(|uid| observed.jobs.get(&uid).copied());
-    Some(Cluster {
+fn entry(cluster: &PatchCluster, pods: &[&Holding], observed: &Observed) -> Option<Cluster> {
+    let (namespace, uid) = (cluster.namespace().unwrap_or_default(), cluster.uid()?);
+    let groups = gang(cluster, observed).ok()?;
+    let deadline = cluster.spec.active_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let submitted = write::owner_uid(cluster).and_then(|uid| observed.jobs.get(&uid).copied());
+    let job = Job {
+        id: uid.clone(),
         team: team_name(observed, &namespace)?,
-        submitted: job.unwrap_or_else(|| created(cluster)),
-        key: Key { namespace, name: cluster.name_any(), uid: cluster.uid()? },
-        state: state(cluster, &wants, held)?,
-        wants,
-    })
+        priority: cluster.spec.priority.into(),
+        submitted: submitted.unwrap_or_else(|| created(cluster)),
+        order: 0,
+        deadline_seconds: deadline.unwrap_or(NO_DEADLINE_SECONDS),
+        pods: groups,
+    };
+    let state = state(cluster, &job.pods, pods, observed)?;
+    Some(Cluster { key: Key { namespace, name: cluster.name_any(), uid }, job, state })
 }
 
-fn state(cluster: &PatchCluster, wants: &Amounts, held: Option<Amounts>) -> Option<State> {
+fn state(cluster: &PatchCluster, gang: &[PodGroup], pods: &[&Holding], observed: &Observed) -> Option<State> {
     let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let is_admitted = condition::is_true(conditions, ADMITTED);
-    let charged = |charged| State::Admitted { charged };
     // Whoever manages it counts it; its pods are as any other's on the nodes.
     if cluster.spec.managed_by.is_some() {
         return None;
     }
-    if has_ended(cluster) || cluster.spec.suspend {
-        return held.map(charged);
+    let held = || pods.iter().map(|pod| pod.hold()).collect::<Vec<_>>();
+    let leaves = || (!pods.is_empty()).then(|| State::Holds { holds: held(), is_leaving: true });
+    if has_ended(cluster) || cluster.spec.suspend || cluster.metadata.deletion_timestamp.is_some() {
+        return leaves();
     }
-    match (is_admitted, held) {
-        (true, _) => Some(charged(wants.clone())),
-        // Evicted, and its pods are not yet gone.
-        (false, Some(held)) => Some(charged(held)),
-        (false, None) => (waits(conditions) && cluster.metadata.deletion_timestamp.is_none()).then_some(State::Waiting),
+    if is_admitted(cluster, observed) {
+        let mut holds = held();
+        holds.extend(missing(cluster, gang, pods, observed));
+        return Some(State::Holds { holds, is_leaving: false });
     }
+    // Evicted, and its pods are not yet gone.
+    leaves().or_else(|| waits(conditions).then_some(State::Waiting))
+}
+
+/// Whether the cluster may use its quota: its condition says so, or the ledger does and the condition is about to.
+pub(crate) fn is_admitted(cluster: &PatchCluster, observed: &Observed) -> bool {
+    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let entry = cluster.uid().and_then(|uid| observed.kept.book.runs.get(&uid).copied());
+    match entry {
+        Some(entry) => !entry.is_leaving,
+        // Admitted before there was a ledger.
+        None => condition::is_true(conditions, ADMITTED),
+    }
+}
+
+/// What an admitted cluster may make at any moment and has not made yet: the rest of its gang, and of the workers that were asked
+/// for.
+fn missing(cluster: &PatchCluster, gang: &[PodGroup], pods: &[&Holding], observed: &Observed) -> Vec<Hold> {
+    let asked = cluster.uid().and_then(|uid| observed.workers.get(&uid).copied()).unwrap_or(0);
+    let there = |is_head: bool| pods.iter().filter(|pod| pod.is_head == is_head).count() as u64;
+    let [head, workers] = gang else { return Vec::new() };
+    let lacks = [
+        (head, head.count.saturating_sub(there(true))),
+        (workers, workers.count.max(asked).saturating_sub(there(false))),
+    ];
+    let hold = |group: &PodGroup| Hold { node: None, amounts: group.requests.clone() };
+    lacks.into_iter().flat_map(|(group, lack)| (0..lack).map(move |_| hold(group))).collect()
 }
 
 /// Whether a cluster was suspended and now holds nothing: it is to be admitted anew.
@@ -94,139 +213,30 @@ fn waits(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition
     conditions.iter().any(|condition| condition.type_ == READY && reasons.contains(&condition.reason.as_str()))
 }
 
-/// What the cluster needs to start: the head and its least number of workers.
-fn gang(cluster: &PatchCluster) -> Result<Amounts, QuantityError> {
-    let mut sum = exact(&cluster.spec.head.resources)?;
-    for (resource, amount) in exact(&cluster.spec.workers.resources)? {
-        *sum.entry(resource).or_default() += amount * i128::from(cluster.spec.workers.min_replicas);
-    }
-    Ok(sum)
+/// What the cluster needs to start: the head and its least number of workers, and the pools in which they may be.
+fn gang(cluster: &PatchCluster, observed: &Observed) -> Result<Vec<PodGroup>, QuantityError> {
+    let caps = observed.profiles.iter().find(|profile| profile.name_any() == cluster.spec.profile_name);
+    let (head, workers) = caps.map_or((&[][..], &[][..]), |profile| {
+        let gpu = cluster.spec.head.resources.limits.contains_key(&profile.spec.head.gpu_resource_name);
+        let workers = profile.spec.workers.pools.as_slice();
+        (if gpu { profile.spec.head.pools.as_slice() } else { workers }, workers)
+    });
+    let group = |count, resources, pools: &[String]| {
+        Ok(PodGroup { count, requests: exact(resources)?, pools: pools.to_vec() })
+    };
+    let count = u64::try_from(cluster.spec.workers.min_replicas).unwrap_or_default();
+    Ok(vec![group(1, &cluster.spec.head.resources, head)?, group(count, &cluster.spec.workers.resources, workers)?])
 }
 
 fn exact(resources: &Resources) -> Result<Amounts, QuantityError> {
     resources.limits.iter().map(|(resource, amount)| Ok((resource.clone(), amount.milli()?))).collect()
 }
 
-fn amounts(written: &BTreeMap<String, Quantity>) -> Amounts {
+pub(crate) fn amounts(written: &BTreeMap<String, Quantity>) -> Amounts {
     // What is no quantity was refused when the object was decoded; a limit of nothing is the safe reading.
     written.iter().map(|(resource, amount)| (resource.clone(), amount.milli().unwrap_or_default())).collect()
 }
 
-fn add(sum: &mut Amounts, amounts: &Amounts) {
-    for (resource, amount) in amounts {
-        *sum.entry(resource.clone()).or_default() += amount;
-    }
-}
-
-fn team_name(observed: &Observed, namespace: &str) -> Option<String> {
+pub(crate) fn team_name(observed: &Observed, namespace: &str) -> Option<String> {
     tenancy::team_of(&observed.teams, namespace).map(ResourceExt::name_any)
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use jiff::Timestamp;
-    use microtome_api::ClusterStatus;
-
-    use super::*;
-    use crate::admission::observe::Holding;
-    use crate::cluster::fixtures;
-
-    /// A cluster with these conditions, and the team that holds its namespace.
-    pub(crate) fn observed(conditions: &[(&str, bool, Reason)]) -> Observed {
-        let mut cluster = fixtures::cluster();
-        let new = |&(kind, on, reason): &_| condition::new(kind, Some(on), reason, "", Timestamp::UNIX_EPOCH);
-        let conditions = conditions.iter().map(new).collect();
-        cluster.status = Some(ClusterStatus { conditions, ..ClusterStatus::default() });
-        Observed { teams: vec![fixtures::team()], clusters: vec![cluster], ..Observed::default() }
-    }
-
-    fn pod(uid: &str) -> Holding {
-        let amounts = Amounts::from([("cpu".to_owned(), 4000)]);
-        Holding { namespace: "x".into(), cluster_uid: uid.into(), amounts }
-    }
-
-    fn states(observed: &Observed) -> Vec<(String, State)> {
-        snapshot(observed).clusters.into_iter().map(|cluster| (cluster.key.uid, cluster.state)).collect()
-    }
-
-    #[test]
-    fn the_gang_is_the_head_and_its_least_workers() {
-        let gang = gang(&fixtures::cluster()).unwrap();
-        let gibibyte = 1000 << 30;
-        let wanted = [("cpu", 2000 + 2 * 4000), ("memory", 12 * gibibyte), ("nvidia.com/gpu", 1000)];
-        assert_eq!(gang, wanted.map(|(name, amount)| (name.to_owned(), amount)).into());
-    }
-
-    #[test]
-    fn only_what_waits_for_quota_is_in_the_queue() {
-        assert!(states(&observed(&[])).is_empty(), "not yet judged");
-        assert!(states(&observed(&[(READY, false, Reason::ImageNotAllowed)])).is_empty(), "refused");
-        let waiting = vec![("cluster-uid".to_owned(), State::Waiting)];
-        assert_eq!(states(&observed(&[(READY, false, Reason::Queued)])), waiting);
-        assert_eq!(
-            states(&observed(&[(READY, false, Reason::ExceedsTeamMax)])),
-            waiting,
-            "the max may have been raised"
-        );
-    }
-
-    #[test]
-    fn a_cluster_queues_since_its_job_was_made() {
-        let mut observed = observed(&[(READY, false, Reason::Queued)]);
-        let made = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::from_second(20).unwrap());
-        observed.clusters[0].metadata.creation_timestamp = Some(made);
-        assert_eq!(snapshot(&observed).clusters[0].submitted, 20);
-        observed.jobs.insert("job-uid".into(), 10);
-        assert_eq!(snapshot(&observed).clusters[0].submitted, 10);
-    }
-
-    #[test]
-    fn quota_is_held_until_the_pods_are_gone() {
-        let running = observed(&[(READY, true, Reason::Running), (ADMITTED, true, Reason::Admitted)]);
-        let all = gang(&fixtures::cluster()).unwrap();
-        assert_eq!(states(&running), [("cluster-uid".to_owned(), State::Admitted { charged: all })]);
-        let mut ended = observed(&[(COMPLETE, true, Reason::Complete), (ADMITTED, true, Reason::Admitted)]);
-        assert!(states(&ended).is_empty(), "no pod is left");
-        ended.pods = vec![pod("cluster-uid"), pod("cluster-uid")];
-        let charged = Amounts::from([("cpu".to_owned(), 8000)]);
-        assert_eq!(states(&ended), [("cluster-uid".to_owned(), State::Admitted { charged })]);
-    }
-
-    #[test]
-    fn a_suspended_cluster_is_charged_for_the_pods_that_it_still_has() {
-        let mut observed = observed(&[(READY, true, Reason::Running), (ADMITTED, true, Reason::Admitted)]);
-        observed.clusters[0].spec.suspend = true;
-        observed.pods = vec![pod("cluster-uid")];
-        let charged = Amounts::from([("cpu".to_owned(), 4000)]);
-        assert_eq!(states(&observed), [("cluster-uid".to_owned(), State::Admitted { charged })]);
-        assert!(!gave_back(&observed.clusters[0], &observed));
-        observed.pods.clear();
-        assert!(states(&observed).is_empty() && gave_back(&observed.clusters[0], &observed));
-    }
-
-    #[test]
-    fn an_evicted_cluster_waits_when_its_pods_are_gone() {
-        let mut observed = observed(&[(READY, false, Reason::Queued), (ADMITTED, false, Reason::Evicted)]);
-        observed.pods = vec![pod("cluster-uid")];
-        let charged = Amounts::from([("cpu".to_owned(), 4000)]);
-        assert_eq!(states(&observed), [("cluster-uid".to_owned(), State::Admitted { charged })]);
-        observed.pods.clear();
-        assert_eq!(states(&observed), [("cluster-uid".to_owned(), State::Waiting)]);
-    }
-
-    #[test]
-    fn what_somebody_else_manages_is_not_in_the_queue() {
-        let mut observed = observed(&[(READY, false, Reason::Queued)]);
-        observed.clusters[0].spec.managed_by = Some("kueue.x-k8s.io/kueue".into());
-        assert!(states(&observed).is_empty());
-    }
-
-    #[test]
-    fn pods_of_a_deleted_cluster_are_still_charged() {
-        let mut observed = observed(&[]);
-        observed.clusters.clear();
-        observed.pods = vec![pod("earlier-uid")];
-        let charged = Amounts::from([("cpu".to_owned(), 4000)]);
-        assert_eq!(states(&observed), [("earlier-uid".to_owned(), State::Admitted { charged })]);
-    }
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use microtome_api::condition::{self, ADMITTED, READY, Reason};
+use microtome_api::condition::{self, ADMITTED, EVICTED, READY, Reason};
 use microtome_api::quantity::Quantity;
 use microtome_api::{ClusterStatus, PatchCluster, Team, TeamStatus};
-use microtome_queue::{Amounts, Decision, Shortage, Snapshot, State, Verdict, Waiting};
+use microtome_queue::{Amounts, Explanation, Reason as Why, Refusal, Standing};
 
+use super::decide::{Decision, Outcome, Verdict};
 use super::observe::Observed;
-use super::snapshot::{gave_back, has_ended};
+use super::snapshot::gave_back;
 use crate::tenancy;
 
 /// Positions are told up to here: with every start all positions change, and each is a write.
@@ -28,10 +29,15 @@ pub(crate) fn clusters(
         else {
             continue;
         };
-        let team = tenancy::team_of(&observed.teams, &decision.key.namespace).map(ResourceExt::name_any);
-        let Some((on, reason, message)) = verdict(&decision.verdict, &team.unwrap_or_default()) else { continue };
+        let Some((on, reason, message)) = verdict(&decision.verdict, observed) else { continue };
         let mut status = cluster.status.clone().unwrap_or_default();
-        condition::set(&mut status.conditions, condition::new(ADMITTED, Some(on), reason, message, now));
+        let is_evicted = matches!(decision.verdict, Verdict::Evict { .. } | Verdict::NotProvisioned { .. });
+        condition::set(&mut status.conditions, condition::new(ADMITTED, Some(on), reason, message.clone(), now));
+        if is_evicted {
+            condition::set(&mut status.conditions, condition::new(EVICTED, Some(true), reason, message, now));
+        } else if on {
+            status.conditions.retain(|condition| condition.type_ != EVICTED);
+        }
         if Some(&status) != cluster.status.as_ref() {
             changes.push((on, cluster.clone(), status));
         }
@@ -46,162 +52,121 @@ pub(crate) fn clusters(
     changes.into_iter().map(|(_, cluster, status)| (cluster, status)).collect()
 }
 
-fn verdict(verdict: &Verdict, team: &str) -> Option<(bool, Reason, String)> {
-    match verdict {
-        Verdict::Admit => Some((true, Reason::Admitted, format!("charged to team {team}"))),
-        Verdict::Wait { position, reason } => {
-            let position = match position {
-                ..=TOLD_POSITIONS => format!("position {position} in the team's queue"),
-                _ => format!("behind {TOLD_POSITIONS} or more in the team's queue"),
-            };
-            let why = match reason {
-                Waiting::Short(shortage) => short(shortage, team),
-                Waiting::Behind(first) => format!("{}/{} of team {team} came first", first.namespace, first.name),
-            };
-            Some((false, Reason::Queued, format!("{why}; {position}")))
+fn verdict(verdict: &Verdict, observed: &Observed) -> Option<(bool, Reason, String)> {
+    let told = match verdict {
+        Verdict::Admit { team } => (true, Reason::Admitted, format!("charged to team {team}")),
+        Verdict::Wait(told) => (false, Reason::Queued, waits(told, observed)),
+        Verdict::BacksOff { until } => {
+            let message = format!("its pods found no node; it asks again at {}", clock(*until));
+            (false, Reason::Queued, message)
         }
-        Verdict::Reject(Shortage { resource, max, wanted, .. }) => {
-            let (max, wanted) = (Quantity::from_milli(*max), Quantity::from_milli(*wanted));
-            let message = format!("wants {wanted} {resource}, and the max of team {team} is {max}");
-            Some((false, Reason::ExceedsTeamMax, message))
+        Verdict::Evict { gives_way_to } => {
+            let message = format!("it ran on what {gives_way_to} is guaranteed, and gives way to it");
+            (false, Reason::Evicted, message)
         }
+        Verdict::NotProvisioned { seconds } => {
+            (false, Reason::ProvisioningTimeout, format!("its pods found no node for {seconds} s"))
+        }
+        Verdict::Reject(refusal) => (false, Reason::ExceedsTeamMax, refused(refusal)),
         // The cluster's controller says so.
-        Verdict::NoTeam => None,
+        Verdict::NoTeam => return None,
+    };
+    Some(told)
+}
+
+fn waits(told: &Explanation, observed: &Observed) -> String {
+    let position = match told.position {
+        position @ ..=TOLD_POSITIONS => format!("position {position} in the team's queue"),
+        _ => format!("behind {TOLD_POSITIONS} or more in the team's queue"),
+    };
+    let why = match &told.reason {
+        Why::TeamMax { team, resource, used, max, wanted } => {
+            let [used, max, wanted] = [used, max, wanted].map(|&amount| Quantity::from_milli(amount));
+            format!("team {team} uses {used} of its max {max} {resource}, and this wants {wanted}")
+        }
+        Why::Short { resource, free, wanted } => {
+            let [free, wanted] = [free, wanted].map(|&amount| Quantity::from_milli(amount));
+            format!("{free} {resource} free on all nodes, and this wants {wanted}")
+        }
+        Why::Behind { holder, at } => {
+            format!("it would delay {}, which is to start at {}", observed.title(holder), clock(*at))
+        }
+        other => other.to_string(),
+    };
+    match told.reserved_at {
+        Some(at) => format!("{why}; {position}; starts at {} at the latest", clock(at)),
+        None => format!("{why}; {position}"),
     }
 }
 
-fn short(shortage: &Shortage, team: &str) -> String {
-    let [used, max, wanted] = [shortage.used, shortage.max, shortage.wanted].map(Quantity::from_milli);
-    let resource = &shortage.resource;
-    format!("team {team} uses {used} of its max {max} {resource}, and this wants {wanted}")
+fn clock(second: i64) -> String {
+    Timestamp::from_second(second).map_or_else(|_| "an unknown time".to_owned(), |at| at.strftime("%F %H:%M UTC").to_string())
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::AboveMax { team, resource, max, wanted } => {
+            let [max, wanted] = [max, wanted].map(|&amount| Quantity::from_milli(amount));
+            format!("wants {wanted} {resource}, and the max of team {team} is {max}")
+        }
+        Refusal::AboveCapacity { resource, capacity, wanted } => {
+            let [capacity, wanted] = [capacity, wanted].map(|&amount| Quantity::from_milli(amount));
+            format!("wants {wanted} {resource}, and all nodes and pools have {capacity}")
+        }
+        refusal => refusal.to_string(),
+    }
 }
 
 /// Teams whose status changes.
-pub(crate) fn teams(
-    observed: &Observed,
-    snapshot: &Snapshot,
-    decisions: &[Decision],
-    now: Timestamp,
-) -> Vec<(Team, TeamStatus)> {
+pub(crate) fn teams(observed: &Observed, outcome: &Outcome, now: Timestamp) -> Vec<(Team, TeamStatus)> {
     let status = |team: &Team| {
         let mut status = team.status.clone().unwrap_or_default();
-        (status.used, status.running, status.queued) = usage(&team.name_any(), observed, snapshot, decisions);
+        if let Some(standing) = outcome.standings.get(&team.name_any()) {
+            stand(&mut status, standing);
+        }
         status.observed_generation = team.metadata.generation;
-        let conflicts = tenancy::conflicts(&observed.teams, team);
-        let ready = if conflicts.is_empty() {
-            condition::new(READY, Some(true), Reason::Ready, "", now)
-        } else {
-            let held: Vec<_> = conflicts.iter().map(|(namespace, holder)| format!("{namespace} ({holder})")).collect();
-            let message = format!("an older Team holds namespace {}", held.join(", "));
-            condition::new(READY, Some(false), Reason::Conflict, message, now)
-        };
-        condition::set(&mut status.conditions, ready);
+        condition::set(&mut status.conditions, ready(team, observed, outcome, now));
         status
     };
     let changes = observed.teams.iter().map(|team| (team.clone(), status(team)));
     changes.filter(|(team, status)| team.status.as_ref() != Some(status)).collect()
 }
 
-/// What a team uses, how many of its clusters run, and how many wait, after the decisions.
-fn usage(
-    team: &str,
-    observed: &Observed,
-    snapshot: &Snapshot,
-    decisions: &[Decision],
-) -> (BTreeMap<String, Quantity>, i32, i32) {
-    let (mut used, mut running, mut queued) = (Amounts::new(), 0, 0);
-    for cluster in snapshot.clusters.iter().filter(|cluster| cluster.team == team) {
-        let decision = decisions.iter().find(|decision| decision.key == cluster.key).map(|decision| &decision.verdict);
-        let charged = match (&cluster.state, decision) {
-            (State::Admitted { charged }, _) => charged,
-            (State::Waiting, Some(Verdict::Admit)) => &cluster.wants,
-            (State::Waiting, verdict) => {
-                queued += i32::from(matches!(verdict, Some(Verdict::Wait { .. })));
-                continue;
-            }
-        };
-        let object = observed.clusters.iter().find(|object| object.uid().as_ref() == Some(&cluster.key.uid));
-        running += i32::from(object.is_some_and(|object| !has_ended(object)));
-        for (resource, amount) in charged {
-            *used.entry(resource.clone()).or_default() += amount;
-        }
-    }
-    (used.into_iter().map(|(resource, milli)| (resource, Quantity::from_milli(milli))).collect(), running, queued)
+fn stand(status: &mut TeamStatus, standing: &Standing) {
+    let count = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+    status.used = quantities(&standing.used);
+    (status.running, status.queued) = (count(standing.running), count(standing.waiting));
+    (status.share, status.fair_share) = (Some(hundredths(standing.share)), Some(hundredths(standing.target)));
 }
 
-#[cfg(test)]
-mod tests {
-    use microtome_queue::{Previous, decide};
-
-    use super::*;
-    use crate::admission::snapshot::{snapshot, tests::observed};
-
-    fn pass(observed: &Observed) -> (Vec<String>, Vec<(Team, TeamStatus)>) {
-        let snapshot = snapshot(observed);
-        let decisions = decide(&snapshot, &Previous::default());
-        let clusters = clusters(observed, &decisions, Timestamp::UNIX_EPOCH);
-        let line = |status: &ClusterStatus| {
-            let admitted = status.conditions.iter().find(|condition| condition.type_ == ADMITTED).unwrap();
-            format!("{} {}: {}", admitted.status, admitted.reason, admitted.message)
-        };
-        let lines = clusters.iter().map(|(_, status)| line(status)).collect();
-        (lines, teams(observed, &snapshot, &decisions, Timestamp::UNIX_EPOCH))
+/// What runs a team's jobs, or why it does not; faults that stop nothing are told all the same.
+fn ready(
+    team: &Team,
+    observed: &Observed,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+    let conflicts = tenancy::conflicts(&observed.teams, team);
+    if !conflicts.is_empty() {
+        let held: Vec<_> = conflicts.iter().map(|(namespace, holder)| format!("{namespace} ({holder})")).collect();
+        let message = format!("an older Team holds namespace {}", held.join(", "));
+        return condition::new(READY, Some(false), Reason::Conflict, message, now);
     }
-
-    fn queued(max: &[(&str, &str)]) -> Observed {
-        let mut observed = observed(&[(READY, false, Reason::Queued)]);
-        observed.teams[0].spec.max =
-            max.iter().map(|&(name, max)| (name.to_owned(), Quantity(max.to_owned()))).collect();
-        observed
+    let faults = outcome.faults.get(&team.name_any()).map(Vec::as_slice).unwrap_or_default();
+    let message = faults.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("; ");
+    match faults.iter().any(|(_, is_fatal)| *is_fatal) {
+        true => condition::new(READY, Some(false), Reason::InvalidTeam, message, now),
+        false => condition::new(READY, Some(true), Reason::Ready, message, now),
     }
+}
 
-    #[test]
-    fn the_first_starts_and_the_second_is_told_what_it_waits_for() {
-        let mut observed = queued(&[("nvidia.com/gpu", "1")]);
-        let mut second = observed.clusters[0].clone();
-        second.metadata.uid = Some("later-uid".into());
-        observed.clusters.insert(0, second);
-        let (lines, teams) = pass(&observed);
-        let wanted = [
-            "True Admitted: charged to team t",
-            "False Queued: team t uses 1 of its max 1 nvidia.com/gpu, and this wants 1; position 1 in the team's queue",
-        ];
-        assert_eq!(lines, wanted);
-        let status = &teams[0].1;
-        assert_eq!((status.running, status.queued, status.used["nvidia.com/gpu"].0.as_str()), (1, 1, "1"));
-        assert_eq!(status.conditions[0].reason, "Ready");
-    }
+fn quantities(amounts: &Amounts) -> BTreeMap<String, Quantity> {
+    let some = amounts.iter().filter(|(_, amount)| **amount > 0);
+    some.map(|(resource, &milli)| (resource.clone(), Quantity::from_milli(milli))).collect()
+}
 
-    #[test]
-    fn what_can_never_start_is_told_so() {
-        let wanted = ["False ExceedsTeamMax: wants 10 cpu, and the max of team t is 4"];
-        assert_eq!(pass(&queued(&[("cpu", "4")])).0, wanted);
-    }
-
-    #[test]
-    fn what_did_not_change_is_not_written() {
-        let mut observed = queued(&[("cpu", "4")]);
-        let snapshot = snapshot(&observed);
-        let decisions = decide(&snapshot, &Previous::default());
-        let (cluster, status) = clusters(&observed, &decisions, Timestamp::UNIX_EPOCH).remove(0);
-        observed.clusters = vec![PatchCluster { status: Some(status), ..cluster }];
-        let (team, status) = teams(&observed, &snapshot, &decisions, Timestamp::UNIX_EPOCH).remove(0);
-        observed.teams = vec![Team { status: Some(status), ..team }];
-        let (lines, teams) = pass(&observed);
-        assert!(lines.is_empty() && teams.is_empty());
-    }
-
-    #[test]
-    fn a_team_that_claims_anothers_namespace_is_told_whose_it_is() {
-        let mut observed = queued(&[]);
-        let mut other = observed.teams[0].clone();
-        other.metadata.name = Some("u".into());
-        observed.teams.push(other);
-        let (_, teams) = pass(&observed);
-        let condition = &teams.iter().find(|(team, _)| team.name_any() == "u").unwrap().1.conditions[0];
-        assert_eq!(
-            (condition.reason.as_str(), condition.message.as_str()),
-            ("Conflict", "an older Team holds namespace x (t)")
-        );
-    }
+/// A part with 60 binary places, as `0.61`: finer would be a write a second.
+fn hundredths(part: u128) -> String {
+    let hundredths = (part.min(1 << 60) * 100 + (1 << 59)) >> 60;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }

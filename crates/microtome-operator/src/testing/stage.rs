@@ -123,7 +123,7 @@ impl Stage {
             pods: crate::watch::Reader::of(state.list("/pods/")),
             deployments: crate::watch::Reader::of(state.list("/deployments/")),
             namespaces: crate::watch::Reader::of(Vec::new()),
-            nodes: crate::watch::Reader::of(Vec::new()),
+            nodes: crate::watch::Reader::of(vec![node()]),
         }
     }
 
@@ -184,6 +184,14 @@ impl Stage {
         };
         paths.map(object).collect()
     }
+}
+
+/// With room for one gang of the fixture's, and no more.
+fn node() -> k8s_openapi::api::core::v1::Node {
+    let allocatable = json!({"cpu": "12", "memory": "16Gi", "nvidia.com/gpu": "1"});
+    let ready = json!([{"type": "Ready", "status": "True"}]);
+    let status = json!({"allocatable": allocatable, "conditions": ready});
+    serde_json::from_value(json!({"metadata": {"name": "node-1"}, "status": status})).unwrap()
 }
 
 fn still(value: &mut Value) {

@@ -1,0 +1,198 @@
+//! What becomes of each cluster, and of the ledger: pure. The queue decides; this asks it about every one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+use microtome_queue::{Action, Explainer, Explanation, Previous, Refusal, Standing};
+
+use super::book::{Backoff, Book, Entry};
+use super::observe::Observed;
+use super::snapshot::{Cluster, Key, State, has_ended, is_admitted, queue};
+
+/// A cluster whose pods found no node asks again after this, then after twice as long, and so on.
+const BACKOFF_SECONDS: i64 = 60;
+const LONGEST_BACKOFF_SECONDS: i64 = 3600;
+
+/// A verdict on one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) key: Key,
+    pub(crate) verdict: Verdict,
+}
+
+/// What becomes of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may start, or goes on.
+    Admit { team: String },
+    /// It stays in the queue.
+    Wait(Explanation),
+    /// Its pods found no node; it asks again at this time, in seconds.
+    BacksOff { until: i64 },
+    /// It can never start.
+    Reject(Refusal),
+    /// It has to give way to another.
+    Evict { gives_way_to: String },
+    /// Its pods found no node in time.
+    NotProvisioned { seconds: u32 },
+    /// No team holds its namespace.
+    NoTeam,
+}
+
+/// A pass: what to say of clusters and teams, and what to remember.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) book: Book,
+    pub(crate) standings: BTreeMap<String, Standing>,
+    /// What is wrong with teams, by name: each begins with its field, and whether its jobs are refused for it.
+    pub(crate) faults: BTreeMap<String, Vec<(String, bool)>>,
+    /// How many workers a running cluster may have, by uid.
+    pub(crate) allowed: BTreeMap<String, u32>,
+}
+
+/// Decides.
+pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Outcome {
+    let mut book = prune(observed, clusters, now);
+    let mut decisions = not_provisioned(observed, clusters, &mut book, now);
+    let mut queue = queue(observed, clusters, now);
+    let waiting: Vec<&Cluster> = clusters.iter().filter(|cluster| cluster.state == State::Waiting).collect();
+    let mut refused = BTreeMap::new();
+    for cluster in &waiting {
+        let uid = &cluster.key.uid;
+        if book.backoffs.get(uid).is_some_and(|backoff| backoff.until > now) {
+            continue;
+        }
+        match queue.refusal(&cluster.job) {
+            Some(refusal) => {
+                refused.insert(uid.clone(), refusal);
+            }
+            None => {
+                if book.accepted.insert(uid.clone()) {
+                    queue.accept(cluster.job.deadline_seconds);
+                }
+                queue.submit(cluster.job.clone());
+            }
+        }
+    }
+    let previous = Previous { reservations: book.reservations.clone() };
+    let passed = microtome_queue::decide(&queue, &previous);
+    let started = note(&passed, &mut book, now);
+    queue.apply(&passed);
+    book.reservations.clone_from(&passed.reservations);
+    book.ledger = Some(queue.ledger().clone());
+    let previous = Previous::from(&passed);
+    let mut explainer = Explainer::new(&queue, &previous);
+    for cluster in waiting {
+        let uid = &cluster.key.uid;
+        let verdict = match (refused.remove(uid), book.backoffs.get(uid)) {
+            (Some(Refusal::NoTeam(_)), _) => Verdict::NoTeam,
+            (Some(refusal), _) => Verdict::Reject(refusal),
+            _ if started.contains(uid) => Verdict::Admit { team: cluster.job.team.clone() },
+            (None, Some(backoff)) if backoff.until > now => Verdict::BacksOff { until: backoff.until },
+            (None, _) => match explainer.explain(uid) {
+                Some(told) => Verdict::Wait(told),
+                None => continue,
+            },
+        };
+        decisions.push(Decision { key: cluster.key.clone(), verdict });
+    }
+    decisions.extend(running(observed, clusters, &passed));
+    let faults = observed.teams.iter().map(|team| {
+        let faults = queue.faults(&team.name_any());
+        (team.name_any(), faults.iter().map(|fault| (fault.to_string(), fault.is_fatal())).collect())
+    });
+    Outcome {
+        decisions,
+        faults: faults.collect(),
+        standings: queue.standings(),
+        allowed: super::headroom::allowed(observed, clusters, &queue),
+        book,
+    }
+}
+
+/// What is remembered of clusters that are still there; of one that was suspended or is over, nothing once its pods are gone.
+fn prune(observed: &Observed, clusters: &[Cluster], now: i64) -> Book {
+    let mut book = observed.kept.book.clone();
+    let there: BTreeSet<String> = observed.clusters.iter().filter(|c| !has_ended(c)).filter_map(|c| c.uid()).collect();
+    let holds = |uid: &String| {
+        clusters.iter().any(|cluster| cluster.key.uid == *uid && matches!(cluster.state, State::Holds { .. }))
+    };
+    book.runs.retain(|uid, _| holds(uid));
+    book.accepted.retain(|uid| there.contains(uid));
+    book.backoffs.retain(|uid, _| there.contains(uid));
+    // Admitted before there was a ledger.
+    for cluster in observed.clusters.iter().filter(|cluster| is_admitted(cluster, observed)) {
+        if let Some(uid) = cluster.uid().filter(holds) {
+            book.runs.entry(uid).or_insert(Entry { started: now, ..Entry::default() });
+        }
+    }
+    book
+}
+
+/// Takes note of starts, evictions and promotions; tells which clusters start now.
+fn note(passed: &microtome_queue::Decisions, book: &mut Book, now: i64) -> BTreeSet<String> {
+    let mut started = BTreeSet::new();
+    for uid in &passed.promoted {
+        if let Some(entry) = book.runs.get_mut(uid) {
+            entry.within = true;
+        }
+    }
+    for action in &passed.actions {
+        match action {
+            // Whose place is not yet free starts when it is.
+            Action::Start(start) if start.evicts.is_empty() => {
+                book.runs.insert(start.job.clone(), Entry { started: now, within: start.within, is_leaving: false });
+                started.insert(start.job.clone());
+            }
+            Action::Evict { job, .. } => {
+                if let Some(entry) = book.runs.get_mut(job) {
+                    entry.is_leaving = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    started
+}
+
+/// Running clusters of which something is to be said.
+fn running(observed: &Observed, clusters: &[Cluster], passed: &microtome_queue::Decisions) -> Vec<Decision> {
+    let evicted = |uid: &str| {
+        passed.actions.iter().find_map(|action| match action {
+            Action::Evict { job, gives_way_to } if job == uid => Some(gives_way_to.clone()),
+            _ => None,
+        })
+    };
+    let mut decisions = Vec::new();
+    for cluster in clusters {
+        let State::Holds { is_leaving: false, .. } = cluster.state else { continue };
+        let verdict = match evicted(&cluster.key.uid) {
+            Some(gives_way_to) => Verdict::Evict { gives_way_to: observed.title(&gives_way_to) },
+            // Said again: the last operator may have died before it could.
+            None => Verdict::Admit { team: cluster.job.team.clone() },
+        };
+        decisions.push(Decision { key: cluster.key.clone(), verdict });
+    }
+    decisions
+}
+
+/// Takes the quota back from clusters whose heads have looked for a node for too long.
+fn not_provisioned(observed: &Observed, clusters: &[Cluster], book: &mut Book, now: i64) -> Vec<Decision> {
+    let seconds = observed.provisioning_timeout_seconds;
+    let mut decisions = Vec::new();
+    for cluster in clusters {
+        let uid = &cluster.key.uid;
+        let Some(entry) = book.runs.get_mut(uid).filter(|entry| !entry.is_leaving) else { continue };
+        let is_placed = observed.pods.iter().any(|pod| pod.cluster_uid == *uid && pod.is_head && pod.node.is_some());
+        if is_placed || now - entry.started < i64::from(seconds) || !observed.has_head(uid) {
+            continue;
+        }
+        entry.is_leaving = true;
+        let times = book.backoffs.get(uid).map_or(0, |backoff| backoff.times);
+        let wait = BACKOFF_SECONDS.saturating_mul(1 << times.min(10)).min(LONGEST_BACKOFF_SECONDS);
+        book.backoffs.insert(uid.clone(), Backoff { times: times + 1, until: now + wait });
+        decisions.push(Decision { key: cluster.key.clone(), verdict: Verdict::NotProvisioned { seconds } });
+    }
+    decisions
+}
