@@ -28,8 +28,8 @@ fn amounts(cpu: u64, gpu: u64, memory: u64) -> Amounts {
     all.into_iter().map(|(name, milli)| (name.to_owned(), i128::from(milli))).collect()
 }
 
-fn measure(kinds: u64) {
-    let before = resident();
+/// The cluster with everybody waiting.
+fn crowded(kinds: u64) -> Snapshot {
     let mut snapshot = Snapshot::new(Ledger::new(604_800, 0), Settings::default(), 0);
     let node =
         |i| Node { name: format!("n{i:03}"), allocatable: amounts(96_000, 8_000, 860_000 << 30), ..Node::default() };
@@ -60,6 +60,12 @@ fn measure(kinds: u64) {
         snapshot.submit(job);
     }
     snapshot.advance(10_000);
+    snapshot
+}
+
+fn measure(kinds: u64) {
+    let before = resident();
+    let mut snapshot = crowded(kinds);
     println!("  memory of the snapshot: {} MiB", (resident() - before) >> 20);
 
     let (first, took) = best(10, || microtome_queue::decide(&snapshot, &Previous::default()));

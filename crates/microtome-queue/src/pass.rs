@@ -7,6 +7,7 @@ mod keys;
 mod reclaim;
 mod reserve;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::amounts::Matrix;
@@ -148,7 +149,14 @@ impl<'a> Pass<'a> {
     /// Sees everybody who waits once; true if the world became another behind somebody's back.
     fn round(&mut self) -> bool {
         (self.was_behind, self.is_lifted) = (false, false);
-        let mut contest = Contest::new(self.snapshot, &|job| self.taken.contains(&job));
+        let was_idle = Cell::new(false);
+        let is_idle = |leaf: usize, class: Class| {
+            let is_idle = self.is_idle(leaf, class);
+            was_idle.set(was_idle.get() || is_idle);
+            is_idle
+        };
+        let mut contest = Contest::new(self.snapshot, &|job| self.taken.contains(&job), &is_idle);
+        self.was_behind = was_idle.get();
         for leaf in contest.leaves() {
             self.rank(&mut contest, leaf);
         }
@@ -171,6 +179,22 @@ impl<'a> Pass<'a> {
             }
         }
         false
+    }
+
+    /// Whether to look at a class would change nothing while the reservations stand: it finds no room, evicts nobody, and another
+    /// has the reservation that it could get.
+    fn is_idle(&self, leaf: usize, class: Class) -> bool {
+        let shape = self.snapshot.shapes.get(class.0);
+        if !(self.full[class.0] || self.is_above_peak(shape)) {
+            return false;
+        }
+        let may_evict = self.snapshot.settings.reclaim.is_some()
+            && fits_under(self.held.row(leaf), &shape.total, self.snapshot.guarantee.row(leaf));
+        if may_evict || self.reservations.iter().any(|held| (held.leaf, held.class) == (leaf, class)) {
+            return false;
+        }
+        let is_borrowed = self.tier(leaf, class) == 1;
+        self.reservations.iter().any(|held| self.is_rival(held, leaf, shape) && (is_borrowed || held.was_inside))
     }
 
     fn rank(&self, contest: &mut Contest<'_>, leaf: usize) {

@@ -1,5 +1,7 @@
 //! What a waiting job is told is true: relaxing exactly that helps (I16), and it starts when it was said (I17).
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -81,7 +83,7 @@ fn relaxing_what_was_told_gives_another_reason_or_none() {
                     other.set_teams(teams);
                 }
                 Some(Change::Free { resource, by }) => {
-                    add_nodes(&mut other, &model, vec![Amounts::from([(resource, by)])])
+                    add_nodes(&mut other, &model, vec![Amounts::from([(resource, by)])]);
                 }
                 Some(Change::Room { group, pods }) => {
                     let nodes = (0..pods).map(|_| job.pods[group].requests.clone()).collect();

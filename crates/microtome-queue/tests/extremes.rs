@@ -1,5 +1,7 @@
 //! Nothing panics at the ends of what can be written (I19), and what comes out is still the same twice.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 mod support;
 
 use std::collections::BTreeMap;

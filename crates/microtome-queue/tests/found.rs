@@ -112,6 +112,19 @@ fn the_one_that_saved_its_work_last_gives_way() {
 }
 
 #[test]
+fn who_need_not_give_way_keeps_its_place() {
+    let settings = Settings { reclaim: Some(Reclaim { min_runtime_seconds: 0 }) };
+    let mut snapshot = snapshot(settings, vec![node("n", None, 8, 0)], Vec::new());
+    // The small one comes first, as it lost less; alone it does not do, and beside the large one it is not needed.
+    for (id, started, count) in [("large", 20, 4), ("small", 50, 1), ("other", 10, 3)] {
+        let holds = vec![Hold { node: Some("n".into()), amounts: gpus(count) }];
+        snapshot.run(job(id, "b", vec![pods(1, count, &[])]), Run { started, ends: 500, holds, ..Run::default() });
+    }
+    snapshot.submit(job("a1", "a", vec![pods(1, 4, &[])]));
+    assert_eq!(started(&decide(&snapshot))[0].evicts, ["large"]);
+}
+
+#[test]
 fn what_is_wrong_with_a_team_names_the_field() {
     let mut snapshot = snapshot(Settings::default(), vec![node("n", None, 8, 0)], Vec::new());
     let holds = vec![Hold { node: Some("n".into()), amounts: gpus(4) }];

@@ -1,5 +1,7 @@
 //! The ledger is exact (I1, I2, I13, I14), and says what the closed form says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //!
 //! `cargo test --test shares -- --nocapture` prints the shares.
 
-#![allow(clippy::print_stdout, reason = "the figures are for people")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "the figures are for people, and a test ends there")]
 
 mod support;
 

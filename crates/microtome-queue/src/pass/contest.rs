@@ -62,14 +62,19 @@ pub(crate) struct Contest<'a> {
 }
 
 impl<'a> Contest<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot, is_taken: &dyn Fn(usize) -> bool) -> Self {
+    /// Without those who are taken, and the classes for which there is nothing to be done.
+    pub(crate) fn new(
+        snapshot: &'a Snapshot,
+        is_taken: &dyn Fn(usize) -> bool,
+        is_idle: &dyn Fn(usize, Class) -> bool,
+    ) -> Self {
         let tree = &snapshot.tree;
         let line = |(team, queue): (usize, &'a Queue)| {
             if queue.is_empty() || !tree.takes_jobs(team) {
                 return None;
             }
             let head = |(class, waiting): (&Class, &'a std::collections::BTreeMap<Turn, usize>)| {
-                next(waiting.iter(), *class, is_taken)
+                if is_idle(team, *class) { None } else { next(waiting.iter(), *class, is_taken) }
             };
             let heads: BinaryHeap<Head<'a>> = queue.iter().filter_map(head).collect();
             (!heads.is_empty()).then_some(Line { heads })

@@ -3,6 +3,7 @@
 use crate::fit::{self, Placement};
 use crate::pass::reserve::Held;
 use crate::pass::{Candidate, Pass, fits_under};
+use crate::shape::Shape;
 use crate::snapshot::Class;
 
 /// What stands in a job's way, if anything does.
@@ -36,13 +37,18 @@ impl Pass<'_> {
             return Verdict::Full;
         }
         let shape = self.snapshot.shapes.get(class.0);
-        if shape.groups.iter().any(|group| group.count > 0 && !fit::fits(&self.peak, &group.needs)) {
+        if self.is_above_peak(shape) {
             self.full[class.0] = true;
             return Verdict::Full;
         }
         let verdict = self.find_room(one);
         self.full[class.0] = matches!(verdict, Verdict::Full);
         verdict
+    }
+
+    /// Whether any of its pods is larger than what is free on any node.
+    pub(super) fn is_above_peak(&self, shape: &Shape) -> bool {
+        shape.groups.iter().any(|group| group.count > 0 && !fit::fits(&self.peak, &group.needs))
     }
 
     /// The first limit that would be exceeded, from the leaf up.

@@ -15,7 +15,7 @@ pub(crate) struct Held {
     pub(crate) class: Class,
     pub(crate) at: i64,
     /// Whether it was inside its guarantees when last looked at.
-    was_inside: bool,
+    pub(super) was_inside: bool,
     /// The pools that are its own.
     mask: u128,
     /// What is free at its time, its own pods not counted.
@@ -106,7 +106,7 @@ impl Pass<'_> {
 
     /// Whether a job cannot hold a reservation beside another's: they could use the same pools, or the same limit of a team above
     /// both. So whatever keeps one reservation keeps all of them.
-    fn is_rival(&self, held: &Held, leaf: usize, shape: &Shape) -> bool {
+    pub(super) fn is_rival(&self, held: &Held, leaf: usize, shape: &Shape) -> bool {
         let tree = &self.snapshot.tree;
         let is_limited =
             |team: usize| !tree.teams[team].max.is_empty() || tree.teams[team].limits.max_running.is_some();

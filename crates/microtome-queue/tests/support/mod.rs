@@ -32,7 +32,7 @@ pub fn for_each_seed(usual: u64, test: impl Fn(u64) + std::panic::RefUnwindSafe 
                 eprintln!("failed with MICROTOME_QUEUE_SEED={seed}");
                 std::panic::resume_unwind(panic);
             }
-            if seed > 0 && seed % 100_000 == 0 {
+            if seed > 10_000 && seed % 20_000 == 0 {
                 eprintln!("{seed} of {}", histories(usual));
             }
         }
