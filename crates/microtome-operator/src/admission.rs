@@ -13,6 +13,8 @@ mod nodes;
 mod observe;
 mod snapshot;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

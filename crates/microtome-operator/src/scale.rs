@@ -55,20 +55,27 @@ async fn scale(due: Due, context: &Context) -> Result<(), Error> {
     let Some(deployment) = deployment.filter(|deployment| write::owner_uid(deployment) == cluster.uid()) else {
         return Ok(());
     };
-    let (memory, decision) = decided(&due, &cluster, &deployment);
-    if due.is_first || replicas(&deployment) != decision.wanted {
-        set_workers(&context.client, &deployment, decision.wanted).await?;
+    let limits = limits(&due, &cluster);
+    let (memory, decision) = decided(&due, limits.clone(), &deployment);
+    // The last run of this name needed so many: this one begins there.
+    let warm = board.last_run(namespace, name).filter(|_| due.is_first).unwrap_or(0).min(limits.most.min(limits.quota));
+    let wanted = decision.wanted.max(warm);
+    if due.is_first || replicas(&deployment) != wanted {
+        set_workers(&context.client, &deployment, wanted).await?;
         let (before, text) = (replicas(&deployment), decision.to_string());
-        info!(namespace, name, before, workers = decision.wanted, why = text, "workers set");
+        info!(namespace, name, before, workers = wanted, why = text, "workers set");
     }
     board.settle(&due, memory, decision);
     Ok(())
 }
 
-fn decided(due: &Due, cluster: &PatchCluster, deployment: &Deployment) -> (Memory, Decision) {
+fn limits(due: &Due, cluster: &PatchCluster) -> Limits {
     let workers = |number: i32| u32::try_from(number).unwrap_or(0);
     let (least, most) = (workers(cluster.spec.workers.min_replicas), workers(cluster.spec.workers.max_replicas));
-    let limits = Limits { least, most, quota: due.allowed.unwrap_or(least) };
+    Limits { least, most, quota: due.allowed.unwrap_or(least) }
+}
+
+fn decided(due: &Due, limits: Limits, deployment: &Deployment) -> (Memory, Decision) {
     let seen = Observation { limits, asked_for: replicas(deployment), ..due.seen.clone() };
     decide(&due.memory, &seen, due.now_ms)
 }

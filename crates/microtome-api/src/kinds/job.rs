@@ -163,4 +163,7 @@ pub struct Progress {
     pub workers: i32,
     /// Slides that were left out.
     pub slides_quarantined: i32,
+    /// How many workers are wanted, and why: `wanted 11 = 1.10 × 9 600 / 960`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<String>,
 }

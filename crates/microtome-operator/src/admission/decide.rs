@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
+use microtome_api::condition::{self, ADMITTED};
 use microtome_queue::{Action, Explainer, Explanation, Previous, Refusal, Standing};
 
 use super::book::{Backoff, Book, Entry};
@@ -97,7 +98,8 @@ pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Out
         };
         decisions.push(Decision { key: cluster.key.clone(), verdict });
     }
-    decisions.extend(running(observed, clusters, &passed));
+    decisions.extend(running(observed, clusters, &passed, &book));
+    decisions.extend(told_again(observed, clusters, &book, now));
     let faults = observed.teams.iter().map(|team| {
         let faults = queue.faults(&team.name_any());
         (team.name_any(), faults.iter().map(|fault| (fault.to_string(), fault.is_fatal())).collect())
@@ -157,7 +159,12 @@ fn note(passed: &microtome_queue::Decisions, book: &mut Book, now: i64) -> BTree
 }
 
 /// Running clusters of which something is to be said.
-fn running(observed: &Observed, clusters: &[Cluster], passed: &microtome_queue::Decisions) -> Vec<Decision> {
+fn running(
+    observed: &Observed,
+    clusters: &[Cluster],
+    passed: &microtome_queue::Decisions,
+    book: &Book,
+) -> Vec<Decision> {
     let evicted = |uid: &str| {
         passed.actions.iter().find_map(|action| match action {
             Action::Evict { job, gives_way_to } if job == uid => Some(gives_way_to.clone()),
@@ -169,12 +176,32 @@ fn running(observed: &Observed, clusters: &[Cluster], passed: &microtome_queue::
         let State::Holds { is_leaving: false, .. } = cluster.state else { continue };
         let verdict = match evicted(&cluster.key.uid) {
             Some(gives_way_to) => Verdict::Evict { gives_way_to: observed.title(&gives_way_to) },
+            // Told already.
+            None if book.runs.get(&cluster.key.uid).is_some_and(|entry| entry.is_leaving) => continue,
             // Said again: the last operator may have died before it could.
             None => Verdict::Admit { team: cluster.job.team.clone() },
         };
         decisions.push(Decision { key: cluster.key.clone(), verdict });
     }
     decisions
+}
+
+/// Clusters that have to give way, and whose condition does not say so: the last operator died before it could.
+fn told_again(observed: &Observed, clusters: &[Cluster], book: &Book, now: i64) -> Vec<Decision> {
+    let seconds = observed.provisioning_timeout_seconds;
+    let before = &observed.kept.book.runs;
+    let leaves = |cluster: &&Cluster| before.get(&cluster.key.uid).is_some_and(|entry| entry.is_leaving);
+    let is_said = |uid: &str| {
+        let object = observed.clusters.iter().find(|object| object.uid().as_deref() == Some(uid));
+        let status = object.filter(|object| !object.spec.suspend).and_then(|object| object.status.as_ref());
+        status.is_none_or(|status| !condition::is_true(&status.conditions, ADMITTED))
+    };
+    let unsaid = clusters.iter().filter(leaves).filter(|cluster| !is_said(&cluster.key.uid));
+    let verdict = |cluster: &Cluster| match book.backoffs.get(&cluster.key.uid) {
+        Some(backoff) if backoff.until > now => Verdict::NotProvisioned { seconds },
+        _ => Verdict::Evict { gives_way_to: "another job".to_owned() },
+    };
+    unsaid.map(|cluster| Decision { key: cluster.key.clone(), verdict: verdict(cluster) }).collect()
 }
 
 /// Takes the quota back from clusters whose heads have looked for a node for too long.
@@ -184,8 +211,8 @@ fn not_provisioned(observed: &Observed, clusters: &[Cluster], book: &mut Book, n
     for cluster in clusters {
         let uid = &cluster.key.uid;
         let Some(entry) = book.runs.get_mut(uid).filter(|entry| !entry.is_leaving) else { continue };
-        let is_placed = observed.pods.iter().any(|pod| pod.cluster_uid == *uid && pod.is_head && pod.node.is_some());
-        if is_placed || now - entry.started < i64::from(seconds) || !observed.has_head(uid) {
+        let looks_since = observed.unplaced_since(uid);
+        if looks_since.is_none_or(|since| now - since < i64::from(seconds)) {
             continue;
         }
         entry.is_leaving = true;

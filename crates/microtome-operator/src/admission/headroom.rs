@@ -59,7 +59,9 @@ fn above(team: &str, observed: &Observed, queue: &Snapshot) -> Vec<(String, Amou
     let mut next = Some(team.to_owned());
     // As many steps as there are teams, should they form a circle.
     for _ in 0..observed.teams.len() {
-        let Some(object) = next.and_then(|name| observed.teams.iter().find(|team| team.name_any() == name)) else { break };
+        let Some(object) = next.and_then(|name| observed.teams.iter().find(|team| team.name_any() == name)) else {
+            break;
+        };
         let used = standings.get(&object.name_any()).map(|standing| standing.used.clone()).unwrap_or_default();
         let rest = amounts(&object.spec.max).into_iter();
         let rest = rest.map(|(resource, max)| {

@@ -37,9 +37,10 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// Whether the cluster with this uid has made its head.
-    pub(crate) fn has_head(&self, uid: &str) -> bool {
-        self.pods.iter().any(|pod| pod.cluster_uid == uid && pod.is_head)
+    /// Since when the head of the cluster with this uid has looked for a node.
+    pub(crate) fn unplaced_since(&self, uid: &str) -> Option<i64> {
+        let mut heads = self.pods.iter().filter(|pod| pod.cluster_uid == uid && pod.is_head && pod.node.is_none());
+        heads.find_map(|pod| pod.created)
     }
 
     /// What people call the cluster with this uid.
@@ -59,6 +60,8 @@ pub(crate) struct Holding {
     /// The uid of its cluster, which may be gone.
     pub(crate) cluster_uid: String,
     pub(crate) is_head: bool,
+    /// When it was made, in seconds.
+    pub(crate) created: Option<i64>,
     /// The node on which it is.
     pub(crate) node: Option<String>,
     pub(crate) amounts: Amounts,
@@ -117,6 +120,7 @@ fn holding(pod: &k8s_openapi::api::core::v1::Pod) -> Holding {
         namespace: pod.namespace().unwrap_or_default(),
         cluster_uid: pod.labels().get(names::LABEL_UID).cloned().unwrap_or_default(),
         is_head: pod.labels().get(names::LABEL_ROLE).is_some_and(|role| role == names::ROLE_HEAD),
+        created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         amounts,
     }

@@ -61,7 +61,13 @@ pub(crate) fn queue(observed: &Observed, clusters: &[Cluster], now: i64) -> Snap
     queue.set_teams(observed.teams.iter().map(|one| (one.name_any(), team(one, observed))).collect());
     for cluster in clusters {
         if let State::Holds { holds, is_leaving } = &cluster.state {
-            let entry = observed.kept.book.runs.get(&cluster.key.uid).copied().unwrap_or(Entry { started: now, ..Entry::default() });
+            let entry = observed
+                .kept
+                .book
+                .runs
+                .get(&cluster.key.uid)
+                .copied()
+                .unwrap_or(Entry { started: now, ..Entry::default() });
             let deadline = i64::try_from(cluster.job.deadline_seconds).unwrap_or(i64::MAX);
             let run = Run {
                 started: entry.started,
@@ -81,7 +87,8 @@ fn team(team: &microtome_api::Team, observed: &Observed) -> Team {
     let spec = &team.spec;
     let count = |limit: Option<i32>| limit.and_then(|limit| u64::try_from(limit).ok());
     let conflicts = tenancy::conflicts(&observed.teams, team);
-    let claimed = conflicts.into_iter().next().map(|(namespace, holder)| TeamFault::NamespaceClaimed { namespace, holder });
+    let claimed =
+        conflicts.into_iter().next().map(|(namespace, holder)| TeamFault::NamespaceClaimed { namespace, holder });
     Team {
         parent: spec.parent_name.clone(),
         weight: u64::try_from(spec.weight).unwrap_or_default(),
@@ -90,7 +97,10 @@ fn team(team: &microtome_api::Team, observed: &Observed) -> Team {
         limits: JobLimits {
             max_running: count(spec.job_limits.max_running),
             max_queued: count(spec.job_limits.max_queued),
-            max_deadline_seconds: spec.job_limits.max_active_deadline_seconds.and_then(|limit| u64::try_from(limit).ok()),
+            max_deadline_seconds: spec
+                .job_limits
+                .max_active_deadline_seconds
+                .and_then(|limit| u64::try_from(limit).ok()),
         },
         fault: claimed,
     }
@@ -221,9 +231,8 @@ fn gang(cluster: &PatchCluster, observed: &Observed) -> Result<Vec<PodGroup>, Qu
         let workers = profile.spec.workers.pools.as_slice();
         (if gpu { profile.spec.head.pools.as_slice() } else { workers }, workers)
     });
-    let group = |count, resources, pools: &[String]| {
-        Ok(PodGroup { count, requests: exact(resources)?, pools: pools.to_vec() })
-    };
+    let group =
+        |count, resources, pools: &[String]| Ok(PodGroup { count, requests: exact(resources)?, pools: pools.to_vec() });
     let count = u64::try_from(cluster.spec.workers.min_replicas).unwrap_or_default();
     Ok(vec![group(1, &cluster.spec.head.resources, head)?, group(count, &cluster.spec.workers.resources, workers)?])
 }

@@ -100,7 +100,8 @@ fn waits(told: &Explanation, observed: &Observed) -> String {
 }
 
 fn clock(second: i64) -> String {
-    Timestamp::from_second(second).map_or_else(|_| "an unknown time".to_owned(), |at| at.strftime("%F %H:%M UTC").to_string())
+    Timestamp::from_second(second)
+        .map_or_else(|_| "an unknown time".to_owned(), |at| at.strftime("%F %H:%M UTC").to_string())
 }
 
 fn refused(refusal: &Refusal) -> String {

@@ -138,7 +138,8 @@ fn lifetime(cluster: &PatchCluster) -> Duration {
 
 fn objects(observed: &Observed, resolved: &Resolved, context: &Context) -> Result<Objects, Error> {
     let (cluster, attempt) = (&observed.cluster, observed.attempt());
-    Objects::build(&Input { cluster, resolved, attempt, settings: &context.settings })
+    let workers = observed.workers.map(|workers| workers.replicas);
+    Objects::build(&Input { cluster, resolved, attempt, workers, settings: &context.settings })
 }
 
 fn api<K>(observed: &Observed, context: &Context) -> Api<K>

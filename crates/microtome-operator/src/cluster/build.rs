@@ -43,6 +43,8 @@ pub(crate) struct Input<'a> {
     pub(crate) resolved: &'a Resolved,
     /// The attempt that they are for.
     pub(crate) attempt: i32,
+    /// How many workers there are already: a new attempt takes none away. `scale/` owns the number.
+    pub(crate) workers: Option<i32>,
     pub(crate) settings: &'a Settings,
 }
 
@@ -58,9 +60,9 @@ impl Objects {
         })
     }
 
-    /// How many workers there are at first; from then on `scale/` owns the number.
-    pub(crate) fn worker_replicas(cluster: &PatchCluster) -> i32 {
-        cluster.spec.workers.min_replicas
+    /// How many workers there are at first.
+    pub(crate) fn worker_replicas(input: &Input<'_>) -> i32 {
+        input.workers.unwrap_or(input.cluster.spec.workers.min_replicas)
     }
 }
 

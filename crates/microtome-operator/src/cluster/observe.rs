@@ -111,9 +111,10 @@ pub(crate) async fn observe(cluster: &PatchCluster, context: &Context) -> Result
 
 fn line(cluster: &PatchCluster, context: &Context) -> Line {
     let name = cluster.name_any();
-    let jobs = context.world.jobs.filter(|job| {
-        job.spec.cluster_name.as_ref() == Some(&name) && job.namespace() == cluster.namespace()
-    });
+    let jobs = context
+        .world
+        .jobs
+        .filter(|job| job.spec.cluster_name.as_ref() == Some(&name) && job.namespace() == cluster.namespace());
     Line {
         running: standing::running(&name, attempt(cluster), &jobs).cloned(),
         is_wanted: standing::is_wanted(&name, &jobs),

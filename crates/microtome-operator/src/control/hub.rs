@@ -108,7 +108,6 @@ impl Hub {
 
     /// Says what the head of a standing cluster is to do: all of it, again whenever it was looked at. Nothing is something
     /// to say as well; as long as nothing was said since the operator's start, a head goes on with what it does.
-    #[allow(dead_code, reason = "the job controller will, for jobs that name a cluster")]
     pub(crate) fn desire(&self, cluster: &Cluster, desired: Option<Desired>) {
         if desired.is_none() {
             // Nobody reads.
@@ -128,7 +127,6 @@ impl Hub {
     }
 
     /// What a standing head said beside the result of the job with this uid.
-    #[allow(dead_code, reason = "the job controller will, for jobs that name a cluster")]
     pub(crate) fn words(&self, uid: &str) -> Option<Words> {
         self.lock().get(uid)?.words.clone()
     }

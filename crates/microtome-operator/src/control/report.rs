@@ -23,6 +23,8 @@ pub(super) fn to_progress(progress: &wire::Progress) -> Progress {
         waiting_permille: small(progress.waiting_permille),
         workers: small(progress.workers),
         slides_quarantined: small(progress.slides_quarantined),
+        // Not the head's to say.
+        scaling: None,
     }
 }
 

@@ -39,10 +39,12 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
     if let Some(cluster) = &job.spec.cluster_name {
         let line = line(job, cluster, context);
         let uid = job.uid().unwrap_or_default();
+        let mut report = context.hub.take(&uid);
+        scaling(&mut report, line.cluster.as_ref(), context);
         return Ok(Observed {
             team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
             cluster: None,
-            report: context.hub.take(&uid),
+            report,
             said: context.hub.words(&uid).map(|words| (words.attempt, words.output)),
             line,
             job: job.clone(),
@@ -57,10 +59,12 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
             .await
             .map_err(write::Error::api::<PatchCluster>("get", &name))?,
     };
+    let mut report = context.hub.take(&job.uid().unwrap_or_default());
+    scaling(&mut report, cluster.as_ref(), context);
     Ok(Observed {
         team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
         cluster,
-        report: context.hub.take(&job.uid().unwrap_or_default()),
+        report,
         said: None,
         line: Line::default(),
         job: job.clone(),
@@ -77,5 +81,14 @@ fn line(job: &PatchJob, cluster: &str, context: &Context) -> Line {
         profile: cluster.as_ref().and_then(|cluster| world.profiles.get_global(&cluster.spec.profile_name)),
         ahead: standing::ahead(job, &jobs),
         cluster,
+    }
+}
+
+/// Adds to progress how many workers are wanted, and why.
+fn scaling(report: &mut Report, cluster: Option<&PatchCluster>, context: &Context) {
+    let uid = cluster.and_then(|cluster| cluster.uid());
+    let decision = uid.and_then(|uid| context.hub.scale.decision(&uid));
+    if let Some(progress) = &mut report.progress {
+        progress.scaling = decision.map(|decision| decision.to_string());
     }
 }

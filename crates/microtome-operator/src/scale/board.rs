@@ -85,19 +85,16 @@ impl Board {
 
     /// Notes how many workers the team's quota allows a cluster, those that it has included. Without a word it is the number
     /// that was admitted with the head.
-    #[allow(dead_code, reason = "admission will, with each pass")]
     pub(crate) fn allow(&self, uid: &str, workers: u32) {
         self.lock().clusters.entry(uid.to_owned()).or_default().allowed = Some(workers);
     }
 
     /// What was last decided for the cluster with this uid.
-    #[allow(dead_code, reason = "statuses will show it")]
     pub(crate) fn decision(&self, uid: &str) -> Option<Decision> {
         self.lock().clusters.get(uid)?.decision.clone()
     }
 
     /// How many workers the last run of this name ended with: what the next one may begin with.
-    #[allow(dead_code, reason = "a cluster that is built will begin with it")]
     pub(crate) fn last_run(&self, namespace: &str, name: &str) -> Option<u32> {
         self.lock().runs.get(&(namespace.to_owned(), name.to_owned())).copied()
     }

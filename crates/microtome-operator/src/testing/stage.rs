@@ -195,7 +195,7 @@ fn node() -> k8s_openapi::api::core::v1::Node {
 }
 
 fn still(value: &mut Value) {
-    const MOVING: [&str; 10] = [
+    const MOVING: [&str; 11] = [
         "uid",
         "resourceVersion",
         "startTime",
@@ -206,6 +206,7 @@ fn still(value: &mut Value) {
         "data",
         "microtome.dev/cluster-uid",
         "activeDeadlineSeconds",
+        "share",
     ];
     match value {
         Value::Object(fields) => {

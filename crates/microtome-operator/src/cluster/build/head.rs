@@ -200,7 +200,7 @@ mod tests {
     fn built_for(change: impl FnOnce(&mut PatchJob)) -> Value {
         let (cluster, mut resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
         change(resolved.job.as_mut().unwrap());
-        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, settings: &settings };
+        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, workers: None, settings: &settings };
         serde_json::to_value(build(&input)).unwrap()
     }
 
@@ -315,7 +315,7 @@ mod tests {
     fn a_standing_head_waits_to_be_told() {
         let (mut cluster, mut resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
         (resolved.job, cluster.spec.head.image) = (None, None);
-        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 3, settings: &settings };
+        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 3, workers: None, settings: &settings };
         let pod = serde_json::to_value(build(&input)).unwrap();
         let head = &pod["spec"]["containers"][0];
         assert!(words(&head["command"]).ends_with("--attempt 3 --standing"));

@@ -125,7 +125,7 @@ mod tests {
     fn built(egress: &[&str]) -> Vec<Value> {
         let (cluster, mut resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
         resolved.profile.spec.egress = egress.iter().map(|&entry| entry.to_owned()).collect();
-        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, settings: &settings };
+        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, workers: None, settings: &settings };
         build(&input).into_iter().map(|policy| serde_json::to_value(policy).unwrap()).collect()
     }
 

@@ -40,7 +40,7 @@ mod tests {
     fn the_order_is_the_job_without_its_status() {
         let (cluster, mut resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
         resolved.job.as_mut().unwrap().status = Some(microtome_api::JobStatus::default());
-        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, settings: &settings };
+        let input = Input { cluster: &cluster, resolved: &resolved, attempt: 1, workers: None, settings: &settings };
         let map = build(&input).unwrap().unwrap();
         let read: PatchJob = serde_json::from_str(&map.data.unwrap()["job.json"]).unwrap();
         assert_eq!(

@@ -32,7 +32,7 @@ pub(crate) fn build(input: &Input<'_>) -> Deployment {
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            replicas: Some(Objects::worker_replicas(cluster)),
+            replicas: Some(Objects::worker_replicas(input)),
             selector: LabelSelector {
                 match_labels: Some(selector.map(|(key, value)| (key.clone(), value.clone())).collect()),
                 match_expressions: None,
@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn workers_have_the_storage_secret_and_their_half_of_the_certificates() {
         let (cluster, resolved, settings) = (fixtures::cluster(), fixtures::resolved(), settings());
-        let built = build(&Input { cluster: &cluster, resolved: &resolved, attempt: 2, settings: &settings });
+        let built =
+            build(&Input { cluster: &cluster, resolved: &resolved, attempt: 2, workers: None, settings: &settings });
         let built = serde_json::to_value(built).unwrap();
         assert_eq!((&built["metadata"]["name"], &built["spec"]["replicas"]), (&json!("a-worker"), &json!(2)));
         assert_eq!(built["spec"]["strategy"]["rollingUpdate"], json!({"maxSurge": 0, "maxUnavailable": "100%"}));

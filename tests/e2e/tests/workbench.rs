@@ -28,7 +28,14 @@ async fn stand(stage: &Stage, name: &str) {
 async fn jobs_run_one_after_another_on_one_head() {
     let stage = Stage::new("standing", json!({})).await;
     stand(&stage, "bench").await;
-    stage.create::<PatchJob>(on(&stage, "bench", "first", Wish { patches: 320, seconds_a_batch: 0.2, ..Wish::default() })).await;
+    stage
+        .create::<PatchJob>(on(
+            &stage,
+            "bench",
+            "first",
+            Wish { patches: 320, seconds_a_batch: 0.2, ..Wish::default() },
+        ))
+        .await;
     stage.job("first", "running", |job| state(job).0 == "Running").await;
     stage.create::<PatchJob>(on(&stage, "bench", "second", Wish::default())).await;
     stage.create::<PatchJob>(on(&stage, "bench", "third", Wish { exit_code: 3, ..Wish::default() })).await;
@@ -37,14 +44,23 @@ async fn jobs_run_one_after_another_on_one_head() {
     let first = stage.job("first", "complete", |job| is(job, condition::COMPLETE)).await.status.unwrap();
     let second = stage.job("second", "complete", |job| is(job, condition::COMPLETE)).await.status.unwrap();
     assert_eq!((first.exit_code, second.exit_code), (Some(0), Some(0)));
-    assert!(first.stream_digest.is_some() && second.stream_digest.is_some() && first.stream_digest != second.stream_digest);
+    assert!(
+        first.stream_digest.is_some() && second.stream_digest.is_some() && first.stream_digest != second.stream_digest
+    );
     let third = stage.job("third", "failed", |job| is(job, condition::FAILED)).await;
     assert_eq!(third.status.as_ref().unwrap().exit_code, Some(3), "{:?}", state(&third));
     // All of them in one pod.
     let heads = ListParams::default().labels(&format!("{}={}", names::LABEL_ROLE, names::ROLE_HEAD));
     assert_eq!(stage.api::<Pod>().list(&heads).await.unwrap().items.len(), 1);
     // A job that is deleted while it runs frees the cluster for the next.
-    stage.create::<PatchJob>(on(&stage, "bench", "endless", Wish { patches: 1200, seconds_a_batch: 1.0, ..Wish::default() })).await;
+    stage
+        .create::<PatchJob>(on(
+            &stage,
+            "bench",
+            "endless",
+            Wish { patches: 1200, seconds_a_batch: 1.0, ..Wish::default() },
+        ))
+        .await;
     stage.job("endless", "running", |job| state(job).0 == "Running").await;
     stage.api::<PatchJob>().delete("endless", &DeleteParams::default()).await.unwrap();
     stage.create::<PatchJob>(on(&stage, "bench", "last", Wish::default())).await;
