@@ -37,7 +37,10 @@ pub(crate) async fn reconcile(job: Arc<PatchJob>, context: Arc<Context>) -> Resu
         let before = job.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         // Progress alone is no news.
         if before != status.conditions {
-            context.events.tell(&job.object_ref(&()), before, &status.conditions).await;
+            // Where no team is, the operator may write none.
+            if observed.team.is_some() {
+                context.events.tell(&job.object_ref(&()), before, &status.conditions).await;
+            }
             info!(namespace, job = job.name_any(), decision = decision.name(), "job status written");
         }
     }

@@ -111,7 +111,7 @@ impl Stage {
         let gone = |object: Option<&PatchJob>| object.is_none();
         self.until::<PatchJob>(job, "gone", gone).await;
         let watch_all = async {
-            self.all_gone::<PatchCluster>("").await;
+            self.until::<PatchCluster>(job, "gone", |cluster: Option<&PatchCluster>| cluster.is_none()).await;
             let label = format!("{}={job}", names::LABEL_CLUSTER);
             self.all_gone::<Pod>(&label).await;
             self.all_gone::<Deployment>(&label).await;

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{Api, DeleteParams, PostParams};
 use microtome_api::{PatchJob, Team, condition, names};
 use microtome_e2e::job::{Wish, is, job, state};
 use microtome_e2e::stage::Stage;
@@ -60,6 +61,10 @@ async fn a_namespace_of_no_team_gets_no_pods_and_is_told_why() {
     let teams = Api::<Team>::all(stage.client.clone());
     teams.create(&PostParams::default(), &serde_json::from_value(team).unwrap()).await.unwrap();
     stage.job("train", "complete", |job| is(job, condition::COMPLETE)).await;
+    // Without a team the operator has nothing to write there any more, and gives its right back.
+    stage.delete_to_nothing("train").await;
+    teams.delete(&stage.name, &DeleteParams::default()).await.unwrap();
+    stage.until::<RoleBinding>(names::MANAGER, "gone", |binding: Option<&RoleBinding>| binding.is_none()).await;
 }
 
 #[tokio::test]

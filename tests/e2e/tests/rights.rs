@@ -64,7 +64,12 @@ async fn the_operator_has_the_rights_that_it_uses_and_no_others() {
     let refused: Vec<_> = refused.iter().filter(|line| !line.contains("because it is being terminated")).collect();
     println!("{} kinds of requests; refused: {refused:#?}", asked.len());
     let seldom: BTreeSet<_> = SELDOM.iter().map(|(right, _)| (*right).to_owned()).collect();
+    // An object that is applied and not yet there is a patch that needs the right to create.
+    let used = |right: &String| {
+        asked.contains(right)
+            || right.strip_prefix("create ").is_some_and(|what| asked.contains(&format!("patch {what}")))
+    };
     // `bind` is asked for within the creation of a RoleBinding.
-    let unused: Vec<_> = given.iter().filter(|right| !asked.contains(*right) && !seldom.contains(*right)).collect();
+    let unused: Vec<_> = given.iter().filter(|right| !used(right) && !seldom.contains(*right)).collect();
     assert_eq!(unused, ["bind clusterroles"], "rights that nobody uses");
 }
