@@ -56,7 +56,7 @@ async fn scale(due: Due, context: &Context) -> Result<(), Error> {
         return Ok(());
     };
     let limits = limits(&due, &cluster);
-    let (memory, decision) = decided(&due, limits.clone(), &deployment);
+    let (memory, decision) = decided(&due, limits, &deployment);
     // The last run of this name needed so many: this one begins there.
     let warm = board.last_run(namespace, name).filter(|_| due.is_first).unwrap_or(0).min(limits.most.min(limits.quota));
     let wanted = decision.wanted.max(warm);

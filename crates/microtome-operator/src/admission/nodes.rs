@@ -37,7 +37,7 @@ fn is_in(node: &Object, pool: &config::Pool) -> bool {
 fn takes_pods(node: &Object) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     let is_ready = conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
-    is_ready && !node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true))
+    is_ready && node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true))
 }
 
 fn allocatable(node: &Object) -> Amounts {

@@ -62,7 +62,7 @@ impl ApiServer {
         let outcome = match head.method {
             Method::GET => Ok(state.get(&target.path)),
             Method::POST => Ok(state.create(target)),
-            Method::PUT => Ok(state.replace(target)),
+            Method::PUT => Ok(state.replace(&target)),
             Method::PATCH => Ok(state.patch(target, kind.unwrap_or_default().contains("apply"))),
             Method::DELETE => Ok(state.delete(&target)),
             _ => Err(()),
@@ -145,7 +145,7 @@ impl State {
         self.store(&path, target.body)
     }
 
-    fn replace(&mut self, target: Target) -> (StatusCode, Value) {
+    fn replace(&mut self, target: &Target) -> (StatusCode, Value) {
         let Some(there) = self.objects.get(&target.path).cloned() else {
             return refusal(StatusCode::NOT_FOUND, "NotFound");
         };

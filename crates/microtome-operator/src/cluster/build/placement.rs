@@ -49,7 +49,7 @@ fn term(selector: &BTreeMap<String, String>) -> Option<NodeSelectorTerm> {
         values: Some(vec![value.clone()]),
     };
     let expressions: Vec<_> = selector.iter().map(requirement).collect();
-    (!expressions.is_empty()).then(|| NodeSelectorTerm { match_expressions: Some(expressions), match_fields: None })
+    (!expressions.is_empty()).then_some(NodeSelectorTerm { match_expressions: Some(expressions), match_fields: None })
 }
 
 #[cfg(test)]
