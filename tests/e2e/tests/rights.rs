@@ -14,7 +14,11 @@ const NAMESPACE: &str = "microtome-system";
 const USER: &str = "system:serviceaccount:microtome-system:microtome-operator";
 
 /// What is asked for too seldom to be seen in a test, and why it is needed.
-const SELDOM: [(&str, &str); 3] = [
+const SELDOM: [(&str, &str); 7] = [
+    ("get patchjobs", "where a watch is late: a cluster that has come before its job"),
+    ("get patchclusters", "the same: a job that has come before its cluster"),
+    ("get pods", "the same: a head that was made and is not seen"),
+    ("patch events", "an event that repeats"),
     ("update secrets", "the authority is made anew after ten years"),
     ("update patchjobs/finalizers", "asked for within another request: to name an owner that holds up deletion"),
     ("update patchclusters/finalizers", "the same"),
