@@ -175,6 +175,11 @@ pub fn new(kind: &str, status: Option<bool>, reason: Reason, message: impl Into<
     }
 }
 
+/// Whether what they speak of is over, well or badly.
+pub fn has_ended(conditions: &[Condition]) -> bool {
+    is_true(conditions, COMPLETE) || is_true(conditions, FAILED)
+}
+
 /// Whether a condition is there and `True`.
 pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
+mod process;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
 
+use process::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -15,17 +18,6 @@ use tempfile::TempDir;
 
 const MICROTOME: &str = env!("CARGO_BIN_EXE_microtome");
 const SLIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/slides/CMU-1-Small-Region.svs");
-
-/// A process that does not outlive its test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail where it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A pod's file system: /opt/microtome as `tools`, /tmp as `tmp`.
 struct Pod(TempDir);

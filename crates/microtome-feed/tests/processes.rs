@@ -2,31 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
+mod process;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
+use process::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const MICROTOME: &str = env!("CARGO_BIN_EXE_microtome");
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
 
-/// A process that does not outlive its test.
-struct Process(Child);
-
 fn tell(process: &Process, signal: Signal) {
     kill_process(Pid::from_child(&process.0), signal).unwrap();
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail where it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 struct Stage {

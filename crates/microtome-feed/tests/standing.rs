@@ -3,33 +3,24 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
 mod operator;
+mod process;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use microtome_feed::wire::control::Desired;
 use operator::{Operator, write_certificates};
+use process::Process;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
 const MICROTOME: &str = env!("CARGO_BIN_EXE_microtome");
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests");
-
-/// A process that does not outlive its test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Both fail where it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 struct Stage {
     directory: TempDir,

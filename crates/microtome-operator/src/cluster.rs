@@ -27,7 +27,7 @@ use crate::{logs, write};
 pub(crate) use build::fixtures::settings as settings_fixture;
 #[cfg(test)]
 pub(crate) use observe::fixtures;
-pub(crate) use resolve::check_locations;
+pub(crate) use resolve::{check_locations, head_pools};
 
 /// One pass over one cluster.
 pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>) -> Result<Action, write::Error> {

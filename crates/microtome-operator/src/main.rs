@@ -14,6 +14,7 @@
 
 mod admission;
 mod args;
+mod backoff;
 mod bell;
 mod client;
 mod cluster;

@@ -55,15 +55,11 @@ async fn scale(due: Due, context: &Context) -> Result<(), Error> {
     let Some(deployment) = deployment.filter(|deployment| write::owner_uid(deployment) == cluster.uid()) else {
         return Ok(());
     };
-    let limits = limits(&due, &cluster);
-    let (memory, decision) = decided(&due, limits, &deployment);
-    // The last run of this name needed so many: this one begins there.
-    let warm = board.last_run(namespace, name).filter(|_| due.is_first).unwrap_or(0).min(limits.most.min(limits.quota));
-    let wanted = decision.wanted.max(warm);
-    if due.is_first || replicas(&deployment) != wanted {
-        set_workers(&context.client, &deployment, wanted).await?;
+    let (memory, decision) = decided(&due, limits(&due, &cluster), &deployment);
+    if due.is_first || replicas(&deployment) != decision.wanted {
+        set_workers(&context.client, &deployment, decision.wanted).await?;
         let (before, text) = (replicas(&deployment), decision.to_string());
-        info!(namespace, name, before, workers = wanted, why = text, "workers set");
+        info!(namespace, name, before, workers = decision.wanted, why = text, "workers set");
     }
     board.settle(&due, memory, decision);
     Ok(())

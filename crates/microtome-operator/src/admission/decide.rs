@@ -9,10 +9,7 @@ use microtome_queue::{Action, Explainer, Explanation, Previous, Refusal, Standin
 use super::book::{Backoff, Book, Entry};
 use super::observe::Observed;
 use super::snapshot::{Cluster, Key, State, has_ended, is_admitted, queue};
-
-/// A cluster whose pods found no node asks again after this, then after twice as long, and so on.
-const BACKOFF_SECONDS: i64 = 60;
-const LONGEST_BACKOFF_SECONDS: i64 = 3600;
+use crate::backoff;
 
 /// A verdict on one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,13 +101,9 @@ pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Out
         let faults = queue.faults(&team.name_any());
         (team.name_any(), faults.iter().map(|fault| (fault.to_string(), fault.is_fatal())).collect())
     });
-    Outcome {
-        decisions,
-        faults: faults.collect(),
-        standings: queue.standings(),
-        allowed: super::headroom::allowed(observed, clusters, &queue),
-        book,
-    }
+    let standings = queue.standings();
+    let allowed = super::headroom::allowed(observed, clusters, &standings, queue.capacity());
+    Outcome { decisions, faults: faults.collect(), standings, allowed, book }
 }
 
 /// What is remembered of clusters that are still there; of one that was suspended or is over, nothing once its pods are gone.
@@ -217,8 +210,8 @@ fn not_provisioned(observed: &Observed, clusters: &[Cluster], book: &mut Book, n
         }
         entry.is_leaving = true;
         let times = book.backoffs.get(uid).map_or(0, |backoff| backoff.times);
-        let wait = BACKOFF_SECONDS.saturating_mul(1 << times.min(10)).min(LONGEST_BACKOFF_SECONDS);
-        book.backoffs.insert(uid.clone(), Backoff { times: times + 1, until: now + wait });
+        let wait = backoff::NOT_PROVISIONED.after(i32::try_from(times).unwrap_or(i32::MAX));
+        book.backoffs.insert(uid.clone(), Backoff { times: times + 1, until: now + wait.as_secs() });
         decisions.push(Decision { key: cluster.key.clone(), verdict: Verdict::NotProvisioned { seconds } });
     }
     decisions

@@ -4,29 +4,40 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt;
-use microtome_queue::{Amounts, Snapshot};
+use microtome_api::Team;
+use microtome_queue::{Amounts, Standing};
 
 use super::observe::Observed;
 use super::snapshot::{Cluster, State, amounts};
 
 /// By uid. Clusters of one team divide what is left among them, so that all of them together never take more.
-pub(crate) fn allowed(observed: &Observed, clusters: &[Cluster], queue: &Snapshot) -> BTreeMap<String, u32> {
+pub(crate) fn allowed(
+    observed: &Observed,
+    clusters: &[Cluster],
+    standings: &BTreeMap<String, Standing>,
+    capacity: Amounts,
+) -> BTreeMap<String, u32> {
     let runs = |cluster: &&Cluster| matches!(cluster.state, State::Holds { is_leaving: false, .. });
     let running: Vec<&Cluster> = clusters.iter().filter(runs).collect();
-    let free = free(observed, queue);
-    let mut allowed = BTreeMap::new();
-    for cluster in &running {
-        let [_, workers] = cluster.job.pods.as_slice() else { continue };
-        let has = observed.workers.get(&cluster.key.uid).copied().unwrap_or(workers.count).max(workers.count);
-        let mut more = part(&free, &workers.requests, running.len());
-        for (team, left) in above(&cluster.job.team, observed, queue) {
-            let sharing = running.iter().filter(|other| is_under(&other.job.team, &team, observed)).count();
-            more = more.min(part(&left, &workers.requests, sharing));
-        }
-        let most = has.saturating_add(more);
-        allowed.insert(cluster.key.uid.clone(), u32::try_from(most).unwrap_or(u32::MAX));
+    let used = |team: &Team| standings.get(&team.name_any()).map(|standing| &standing.used);
+    let tops = observed.teams.iter().filter(|team| team.spec.parent_name.is_none());
+    let free = tops.filter_map(used).fold(capacity, less);
+    let left: BTreeMap<String, Amounts> =
+        observed.teams.iter().map(|team| (team.name_any(), rest(team, used(team)))).collect();
+    let mut sharing: BTreeMap<String, usize> = BTreeMap::new();
+    for team in running.iter().flat_map(|cluster| path(&cluster.job.team, &observed.teams)) {
+        *sharing.entry(team).or_default() += 1;
     }
-    allowed
+    let most = |cluster: &&Cluster| {
+        let uid = &cluster.key.uid;
+        let [_, workers] = cluster.job.pods.as_slice() else { return None };
+        let has = observed.workers.get(uid).copied().unwrap_or(workers.count).max(workers.count);
+        let above = path(&cluster.job.team, &observed.teams).into_iter();
+        let parts = above.map(|team| part(&left[&team], &workers.requests, sharing[&team]));
+        let more = parts.fold(part(&free, &workers.requests, running.len()), u64::min);
+        Some((uid.clone(), u32::try_from(has.saturating_add(more)).unwrap_or(u32::MAX)))
+    };
+    running.iter().filter_map(most).collect()
 }
 
 /// How many workers fit into one of `sharing` parts of what is left. A resource that is not named there is not limited.
@@ -39,52 +50,31 @@ fn part(left: &Amounts, worker: &Amounts, sharing: usize) -> u64 {
     fits.min().unwrap_or(u64::MAX)
 }
 
-/// What nobody holds of all nodes and pools.
-fn free(observed: &Observed, queue: &Snapshot) -> Amounts {
-    let mut free = queue.capacity();
-    let standings = queue.standings();
-    let tops = observed.teams.iter().filter(|team| team.spec.parent_name.is_none());
-    for standing in tops.filter_map(|top| standings.get(&top.name_any())) {
-        for (resource, used) in &standing.used {
-            *free.entry(resource.clone()).or_default() -= used;
-        }
-    }
-    free
-}
-
-/// What is left of the max of a team, and of each above it.
-fn above(team: &str, observed: &Observed, queue: &Snapshot) -> Vec<(String, Amounts)> {
-    let standings = queue.standings();
-    let mut left = Vec::new();
-    let mut next = Some(team.to_owned());
-    // As many steps as there are teams, should they form a circle.
-    for _ in 0..observed.teams.len() {
-        let Some(object) = next.and_then(|name| observed.teams.iter().find(|team| team.name_any() == name)) else {
-            break;
-        };
-        let used = standings.get(&object.name_any()).map(|standing| standing.used.clone()).unwrap_or_default();
-        let rest = amounts(&object.spec.max).into_iter();
-        let rest = rest.map(|(resource, max)| {
-            let used = used.get(&resource).copied().unwrap_or_default();
-            (resource, max - used)
-        });
-        left.push((object.name_any(), rest.collect()));
-        next = object.spec.parent_name.clone();
+/// Of a capacity, without what is used.
+fn less(mut left: Amounts, used: &Amounts) -> Amounts {
+    for (resource, used) in used {
+        *left.entry(resource.clone()).or_default() -= used;
     }
     left
 }
 
-fn is_under(team: &str, top: &str, observed: &Observed) -> bool {
-    let mut next = Some(team.to_owned());
-    for _ in 0..=observed.teams.len() {
-        match next {
-            Some(name) if name == top => return true,
-            Some(name) => {
-                let object = observed.teams.iter().find(|team| team.name_any() == name);
-                next = object.and_then(|team| team.spec.parent_name.clone());
-            }
-            None => return false,
-        }
+/// What is left of a team's max; what the max does not name is not limited.
+fn rest(team: &Team, used: Option<&Amounts>) -> Amounts {
+    let mut left = amounts(&team.spec.max);
+    for (resource, left) in &mut left {
+        *left -= used.and_then(|used| used.get(resource)).copied().unwrap_or_default();
     }
-    false
+    left
+}
+
+/// A team and all above it; a circle is followed once.
+fn path(team: &str, teams: &[Team]) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    let mut next = teams.iter().find(|one| one.name_any() == team);
+    while let Some(team) = next.filter(|team| !path.contains(&team.name_any())) {
+        path.push(team.name_any());
+        let parent = team.spec.parent_name.as_ref();
+        next = parent.and_then(|parent| teams.iter().find(|one| one.name_any() == *parent));
+    }
+    path
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt;
-use microtome_api::condition::{self, ADMITTED, COMPLETE, FAILED, READY, Reason};
+use microtome_api::condition::{self, ADMITTED, READY, Reason};
 use microtome_api::quantity::{Quantity, QuantityError};
 use microtome_api::{PatchCluster, Resources};
 use microtome_queue::{
@@ -13,6 +13,7 @@ use microtome_queue::{
 use super::book::Entry;
 use super::nodes;
 use super::observe::{Holding, Observed, created};
+use crate::cluster::head_pools;
 use crate::{tenancy, write};
 
 /// Where a cluster declares no deadline.
@@ -214,7 +215,7 @@ pub(crate) fn gave_back(cluster: &PatchCluster, observed: &Observed) -> bool {
 /// Whether the cluster has run and is over; only pods that are not yet gone are charged then.
 pub(crate) fn has_ended(cluster: &PatchCluster) -> bool {
     let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    condition::is_true(conditions, COMPLETE) || condition::is_true(conditions, FAILED)
+    condition::has_ended(conditions)
 }
 
 /// The cluster's controller has found nothing wrong with it but the lack of quota.
@@ -226,11 +227,8 @@ fn waits(conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition
 /// What the cluster needs to start: the head and its least number of workers, and the pools in which they may be.
 fn gang(cluster: &PatchCluster, observed: &Observed) -> Result<Vec<PodGroup>, QuantityError> {
     let caps = observed.profiles.iter().find(|profile| profile.name_any() == cluster.spec.profile_name);
-    let (head, workers) = caps.map_or((&[][..], &[][..]), |profile| {
-        let gpu = cluster.spec.head.resources.limits.contains_key(&profile.spec.head.gpu_resource_name);
-        let workers = profile.spec.workers.pools.as_slice();
-        (if gpu { profile.spec.head.pools.as_slice() } else { workers }, workers)
-    });
+    let (head, workers) = caps
+        .map_or((&[][..], &[][..]), |profile| (head_pools(cluster, profile), profile.spec.workers.pools.as_slice()));
     let group =
         |count, resources, pools: &[String]| Ok(PodGroup { count, requests: exact(resources)?, pools: pools.to_vec() });
     let count = u64::try_from(cluster.spec.workers.min_replicas).unwrap_or_default();

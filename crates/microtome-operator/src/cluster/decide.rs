@@ -9,13 +9,7 @@ use microtome_api::{ClusterStatus, names};
 use super::head::{End, Head, HeadPod};
 use super::observe::Observed;
 use super::resolve::{Refusal, Resolved};
-
-/// After a program failed for the first time; doubled with each time, as batch/v1 does it.
-const BACKOFF: SignedDuration = SignedDuration::from_secs(10);
-const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(360);
-/// After the first disruption, which says nothing about the next one; doubled with each attempt.
-const DISRUPTED_BACKOFF: SignedDuration = SignedDuration::from_secs(1);
-const LONGEST_DISRUPTED_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
+use crate::backoff;
 
 /// For a standing cluster that says none: an hour, so that a GPU that nobody remembers is somebody else's by lunch.
 const IDLE_TIMEOUT_SECONDS: i64 = 3600;
@@ -112,7 +106,7 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
     let Some(status) = cluster.status.as_ref().filter(|status| !status.conditions.is_empty()) else {
         return Decision::Greet;
     };
-    if has_ended(status) {
+    if condition::has_ended(&status.conditions) {
         return if observed.workers.is_some() { Decision::Tidy } else { Decision::Rest };
     }
     let wanted = wanted(observed, status);
@@ -136,11 +130,6 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
         }
         None => start(observed, status, wanted),
     }
-}
-
-/// Whether the cluster is over.
-fn has_ended(status: &ClusterStatus) -> bool {
-    [condition::COMPLETE, condition::FAILED].iter().any(|kind| condition::is_true(&status.conditions, kind))
 }
 
 fn wanted(observed: &Observed, status: &ClusterStatus) -> Wanted {
@@ -220,13 +209,10 @@ pub(crate) fn remaining(observed: &Observed, status: &ClusterStatus) -> Option<S
 fn next_attempt_at(status: &ClusterStatus) -> Option<Timestamp> {
     let head = status.head.as_ref()?;
     let ended = head.end_time.as_ref()?.0;
-    let doubled = |first: SignedDuration, times: i32, most: SignedDuration| {
-        first.saturating_mul(1 << times.clamp(0, 10)).min(most)
-    };
     let wait = if head.ended.as_deref() == Some(Reason::Failed.as_str()) {
-        doubled(BACKOFF, status.failures - 1, LONGEST_BACKOFF)
+        backoff::FAILED.after(status.failures - 1)
     } else {
-        doubled(DISRUPTED_BACKOFF, head.attempt - status.failures - 1, LONGEST_DISRUPTED_BACKOFF)
+        backoff::DISRUPTED.after(head.attempt - status.failures - 1)
     };
     ended.checked_add(wait).ok()
 }

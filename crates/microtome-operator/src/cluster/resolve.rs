@@ -68,11 +68,17 @@ pub(crate) fn resolve(cluster: &PatchCluster, around: Surroundings<'_>) -> Resul
     if let Some(job) = &around.job {
         check_locations(job, &profile)?;
     }
-    let gpu = cluster.spec.head.resources.limits.contains_key(&profile.spec.head.gpu_resource_name);
-    let head_pools = if gpu { &profile.spec.head.pools } else { &profile.spec.workers.pools };
+    let head_pools = head_pools(cluster, &profile);
     let (head_pools, worker_pools) =
         (pools(head_pools, &around, &profile)?, pools(&profile.spec.workers.pools, &around, &profile)?);
     Ok(Resolved { job: around.job, profile, head_pools, worker_pools })
+}
+
+/// Where a cluster's head may run: one without a GPU runs where workers do.
+pub(crate) fn head_pools<'a>(cluster: &PatchCluster, profile: &'a PatchProfile) -> &'a [String] {
+    let caps = &profile.spec;
+    let has_gpu = cluster.spec.head.resources.limits.contains_key(&caps.head.gpu_resource_name);
+    if has_gpu { &caps.head.pools } else { &caps.workers.pools }
 }
 
 /// The pools of these names.

@@ -84,9 +84,8 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> ClusterStatus 
 /// The status where the apiserver did not take what was decided; it is tried again.
 pub(crate) fn blocked(observed: &Observed, error: &str) -> ClusterStatus {
     let mut status = observed.cluster.status.clone().unwrap_or_default();
-    let ended = |kind| condition::is_true(&status.conditions, kind);
     let open = status.head.as_ref().is_some_and(|head| head.ended.is_none());
-    if !open && !ended(COMPLETE) && !ended(FAILED) {
+    if !open && !condition::has_ended(&status.conditions) {
         let starting = condition::new(READY, Some(false), Reason::Starting, error, observed.now);
         condition::set(&mut status.conditions, starting);
     }

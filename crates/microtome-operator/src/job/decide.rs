@@ -87,9 +87,7 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
     let Some(status) = job.status.as_ref().filter(|status| !status.conditions.is_empty()) else {
         return Decision::Greet;
     };
-    if condition::is_true(&status.conditions, condition::COMPLETE)
-        || condition::is_true(&status.conditions, condition::FAILED)
-    {
+    if condition::has_ended(&status.conditions) {
         return match expiry(observed) {
             Some(at) if at <= observed.now => Decision::Expire,
             _ => Decision::Rest,

@@ -36,40 +36,31 @@ impl Observed {
 pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observed, write::Error> {
     let (namespace, name) = (job.namespace().unwrap_or_default(), job.name_any());
     let teams = context.world.teams.filter(|_| true);
-    if let Some(cluster) = &job.spec.cluster_name {
-        let line = line(job, cluster, context);
-        let uid = job.uid().unwrap_or_default();
-        let mut report = context.hub.take(&uid);
-        scaling(&mut report, line.cluster.as_ref(), context);
-        return Ok(Observed {
-            team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
-            cluster: None,
-            report,
-            said: context.hub.words(&uid).map(|words| (words.attempt, words.output)),
-            line,
-            job: job.clone(),
-            now: context.clock.now(),
-        });
-    }
-    let cluster = match context.world.clusters.get(&namespace, &name) {
-        Some(cluster) => Some(cluster),
-        // A late watch must look neither like a cluster that was deleted nor like a name that is free.
-        None => Api::<PatchCluster>::namespaced(context.client.clone(), &namespace)
-            .get_opt(&name)
-            .await
-            .map_err(write::Error::api::<PatchCluster>("get", &name))?,
+    let uid = job.uid().unwrap_or_default();
+    let (cluster, line) = match &job.spec.cluster_name {
+        Some(standing) => (None, line(job, standing, context)),
+        None => (own_cluster(&namespace, &name, context).await?, Line::default()),
     };
-    let mut report = context.hub.take(&job.uid().unwrap_or_default());
-    scaling(&mut report, cluster.as_ref(), context);
+    let mut report = context.hub.take(&uid);
+    scaling(&mut report, cluster.as_ref().or(line.cluster.as_ref()), context);
     Ok(Observed {
         team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
         cluster,
         report,
-        said: None,
-        line: Line::default(),
+        said: context.hub.words(&uid).map(|words| (words.attempt, words.output)),
+        line,
         job: job.clone(),
         now: context.clock.now(),
     })
+}
+
+/// The cluster of the job's name. A late watch must look neither like a cluster that was deleted nor like a name that is free.
+async fn own_cluster(namespace: &str, name: &str, context: &Context) -> Result<Option<PatchCluster>, write::Error> {
+    if let Some(cluster) = context.world.clusters.get(namespace, name) {
+        return Ok(Some(cluster));
+    }
+    let api: Api<PatchCluster> = Api::namespaced(context.client.clone(), namespace);
+    api.get_opt(name).await.map_err(write::Error::api::<PatchCluster>("get", name))
 }
 
 /// Where a job on a standing cluster is to run, and who comes before it.

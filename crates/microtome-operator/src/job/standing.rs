@@ -12,7 +12,7 @@ use microtome_api::{JobStatus, PatchCluster, PatchJob, PatchProfile};
 
 use super::observe::Observed;
 use crate::cluster::check_locations;
-use crate::write;
+use crate::{backoff, write};
 
 /// What becomes of a job on a standing cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +42,6 @@ pub(crate) struct Line {
     pub(crate) ahead: Option<String>,
 }
 
-/// After a program failed for the first time; doubled with each time.
-const BACKOFF: SignedDuration = SignedDuration::from_secs(10);
-const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(360);
-
 /// Decides.
 pub(crate) fn decide(observed: &Observed, name: &str) -> Standing {
     let (job, line) = (&observed.job, &observed.line);
@@ -56,9 +52,7 @@ pub(crate) fn decide(observed: &Observed, name: &str) -> Standing {
         return gone(has_begun, message);
     };
     let cluster_status = cluster.status.clone().unwrap_or_default();
-    let is_over =
-        [condition::COMPLETE, condition::FAILED].iter().any(|k| condition::is_true(&cluster_status.conditions, k));
-    if is_over {
+    if condition::has_ended(&cluster_status.conditions) {
         return gone(has_begun, format!("PatchCluster {name:?} has ended"));
     }
     if let Some((reason, message)) = fault(job, cluster, line.profile.as_ref()) {
@@ -161,7 +155,7 @@ fn told(observed: &Observed, status: &JobStatus) -> Option<Standing> {
         let reason = if status.failures > 0 { Reason::BackoffLimitExceeded } else { Reason::Failed };
         return Some(Standing::End { reason, exit_code: Some(result.exit_code), message });
     }
-    let wait = BACKOFF.saturating_mul(1 << status.failures.clamp(0, 10)).min(LONGEST_BACKOFF);
+    let wait = backoff::FAILED.after(status.failures);
     Some(Standing::Retry { said: format!("attempt {} ended: {message}", status.attempt), at: observed.now + wait })
 }
 
@@ -199,7 +193,7 @@ fn is_in_line(other: &PatchJob, job: &PatchJob) -> bool {
 
 fn is_over(job: &PatchJob) -> bool {
     let conditions = job.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    [condition::COMPLETE, condition::FAILED].iter().any(|kind| condition::is_true(conditions, kind))
+    condition::has_ended(conditions)
 }
 
 /// A job that cannot run holds up nobody.

@@ -74,32 +74,36 @@ fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
     }
     let here = |kind: &str| cluster.conditions.iter().any(|condition| condition.type_ == kind);
     status.conditions.retain(|condition| here(&condition.type_));
-    if let Some(progress) = &observed.report.progress {
-        status.progress = Some(progress.clone());
-    }
-    if let Some(result) = &observed.report.result {
+    take_over(status, observed);
+    if observed.report.result.as_ref().is_some_and(|result| result.exit_code == 0) {
         // Another end may be followed by another attempt; the kubelet tells it too.
-        status.exit_code = (result.exit_code == 0).then_some(0).or(status.exit_code);
-        status.stream_digest = result.stream_digest.clone().or_else(|| status.stream_digest.clone());
+        status.exit_code = Some(0);
     }
     if let Some(head) = &cluster.head {
         status.attempt = head.attempt;
         status.failures = cluster.failures;
         status.start_time.clone_from(&cluster.start_time);
-        if condition::is_true(&cluster.conditions, COMPLETE) || condition::is_true(&cluster.conditions, FAILED) {
+        if condition::has_ended(&cluster.conditions) {
             end(status, head, now);
         }
     }
 }
 
-/// A job on a standing cluster has no cluster's word to repeat: it says itself how it stands.
-fn stand(status: &mut JobStatus, standing: &Standing, observed: &Observed) {
-    let now = observed.now;
+/// What the head reported of itself: how far it is, and what it read.
+fn take_over(status: &mut JobStatus, observed: &Observed) {
     if let Some(progress) = &observed.report.progress {
         status.progress = Some(progress.clone());
     }
+    let digest = observed.report.result.as_ref().and_then(|result| result.stream_digest.clone());
+    status.stream_digest = digest.or_else(|| status.stream_digest.take());
+}
+
+/// A job on a standing cluster has no cluster's word to repeat: it says itself how it stands.
+fn stand(status: &mut JobStatus, standing: &Standing, observed: &Observed) {
+    let now = observed.now;
+    take_over(status, observed);
     let ready = |on, reason, message: &str| condition::new(READY, on, reason, message, now);
-    let mut conditions = match standing {
+    let conditions = match standing {
         // Told in another way.
         Standing::Refuse(..) => return,
         Standing::Suspended => {
@@ -124,11 +128,8 @@ fn stand(status: &mut JobStatus, standing: &Standing, observed: &Observed) {
             ended(*reason, message, now)
         }
     };
-    if let Some(result) = &observed.report.result {
-        status.stream_digest = result.stream_digest.clone().or_else(|| status.stream_digest.clone());
-    }
     status.conditions.retain(|condition| condition.type_ != STALLED);
-    for condition in conditions.drain(..) {
+    for condition in conditions {
         condition::set(&mut status.conditions, condition);
     }
 }

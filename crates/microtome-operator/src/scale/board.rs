@@ -94,7 +94,8 @@ impl Board {
         self.lock().clusters.get(uid)?.decision.clone()
     }
 
-    /// How many workers the last run of this name ended with: what the next one may begin with.
+    /// How many workers the last run of this name ended with: what the next one begins with.
+    #[cfg(test)]
     pub(crate) fn last_run(&self, namespace: &str, name: &str) -> Option<u32> {
         self.lock().runs.get(&(namespace.to_owned(), name.to_owned())).copied()
     }
