@@ -17,7 +17,8 @@
 //! | ended otherwise | False `Failed` | True, why |
 //!
 //! `Failed` is `True` with why: `BackoffLimitExceeded`, `DeadlineExceeded`, `StorageDenied`, `HeadLost`. `Evicted` is `True`
-//! from the moment at which quota was taken back until the object is admitted again.
+//! from the moment at which quota was taken back until the object is admitted again. `IngestBound` is `True` while the program
+//! waits for patches and more workers are not the answer: `Storage`, `HeadNetwork`, `HeadCPU`, `Quota`.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -30,6 +31,8 @@ pub const STALLED: &str = "Stalled";
 pub const ADMITTED: &str = "Admitted";
 /// Its quota was taken back; it waits again, or its pods are going.
 pub const EVICTED: &str = "Evicted";
+/// The program waits for patches, and what limits them is not the number of workers.
+pub const INGEST_BOUND: &str = "IngestBound";
 /// The job ended well (as batch/v1 says it).
 pub const COMPLETE: &str = "Complete";
 /// The job ended badly (as batch/v1 says it).
@@ -104,6 +107,14 @@ pub enum Reason {
     NoCluster,
     /// The storage said 403.
     StorageDenied,
+    /// Storage gives no more.
+    Storage,
+    /// The head's network takes no more.
+    HeadNetwork,
+    /// The head itself takes no more.
+    HeadCPU,
+    /// The team's quota, or the nodes, allow no more workers.
+    Quota,
 }
 
 impl Reason {
@@ -143,6 +154,10 @@ impl Reason {
             Self::IdleTimeout => "IdleTimeout",
             Self::NoCluster => "NoCluster",
             Self::StorageDenied => "StorageDenied",
+            Self::Storage => "Storage",
+            Self::HeadNetwork => "HeadNetwork",
+            Self::HeadCPU => "HeadCPU",
+            Self::Quota => "Quota",
         }
     }
 }
