@@ -40,8 +40,11 @@ chart: setup-tests ## the chart and config/: rendered, wrong values refused, the
 setup-tests:
 	@tests/setup tests
 
-release: setup-tests ## the programs, optimised
-	cargo build --release --locked -p microtome-feed -p microtome-operator -p kubectl-microtome
+# The first package of the second line is there for its features: what both need is built once.
+release: setup-tests ## the programs, optimised; the data plane for glibc 2.28
+	tests/data-plane
+	cargo build --release --locked -p microtome-feed -p microtome-operator -p kubectl-microtome \
+	  --bin microtome-operator --bin kubectl-microtome
 
 wheel: setup-tests ## the Python package, for every Python from 3.10 on
 	tests/wheel
