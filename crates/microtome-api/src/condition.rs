@@ -3,7 +3,7 @@
 //! | state | Ready | Stalled |
 //! |---|---|---|
 //! | first seen | Unknown `Pending` | – |
-//! | no team, invalid name, dataset or output, profile, image or location not allowed, above the team's max | False, the error's reason | True, the same |
+//! | no team, invalid name or dataset, profile, image or location not allowed, above the team's max | False, the error's reason | True, the same |
 //! | waits for quota | False `Queued` | – |
 //! | admitted, pods not yet running | False `Starting` | – |
 //! | program runs | True `Running` | – |
@@ -61,8 +61,6 @@ pub enum Reason {
     ImageNotAllowed,
     /// A dataset that cannot be carried out.
     InvalidDataset,
-    /// An output that cannot be written.
-    InvalidOutput,
     /// The team's max would be exceeded.
     Queued,
     /// It can never fit into the team's max.
@@ -131,7 +129,6 @@ impl Reason {
             Self::LocationNotAllowed => "LocationNotAllowed",
             Self::ImageNotAllowed => "ImageNotAllowed",
             Self::InvalidDataset => "InvalidDataset",
-            Self::InvalidOutput => "InvalidOutput",
             Self::Queued => "Queued",
             Self::ExceedsTeamMax => "ExceedsTeamMax",
             Self::Admitted => "Admitted",

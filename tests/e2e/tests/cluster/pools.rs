@@ -35,7 +35,7 @@ fn configure() {
 fn upgrade(values: &[&str]) {
     let base =
         ["upgrade", "microtome", "../../charts/microtome", "-n", "microtome-system", "--wait", "--timeout", "60s"];
-    run(&variable("HELM"), &[&base[..], &["--reuse-values"], values].concat());
+    run(&variable("HELM"), &[&base[..], &["--reset-then-reuse-values"], values].concat());
 }
 
 fn restore() {
