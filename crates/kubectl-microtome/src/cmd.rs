@@ -7,6 +7,8 @@ mod explain;
 mod init;
 mod list;
 mod logs;
+#[cfg(test)]
+mod pages;
 mod queue;
 mod render;
 mod resume;
@@ -82,6 +84,6 @@ pub(crate) async fn run(Cli { target, verb }: Cli) -> anyhow::Result<ExitCode> {
         Verb::Render(args) => render::run(&args, &target).map(done),
         Verb::Init(args) => init::run(&args).map(done),
         Verb::Version(args) => version::run(&args).map(done),
-        Verb::Complete(args) => complete::run(&args).await.map(done),
+        Verb::Complete(args) => complete::run(&args, target).await.map(done),
     }
 }

@@ -30,6 +30,20 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// What is not said here is as it is said there.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let groups = if self.impersonate.is_some() { self.impersonate_groups } else { other.impersonate_groups };
+        Self {
+            namespace: self.namespace.or(other.namespace),
+            context: self.context.or(other.context),
+            cluster: self.cluster.or(other.cluster),
+            user: self.user.or(other.user),
+            kubeconfig: self.kubeconfig.or(other.kubeconfig),
+            impersonate: self.impersonate.or(other.impersonate),
+            impersonate_groups: groups,
+        }
+    }
+
     /// What is wrong with the flags together. (clap does not see global flags of two levels as one command line.)
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let has_groups = !self.impersonate_groups.is_empty();

@@ -26,12 +26,12 @@ pub(super) struct Args {
     words: Vec<String>,
 }
 
-pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
+pub(super) async fn run(args: &Args, own: Target) -> anyhow::Result<()> {
     let Offer { mut words, source } = offer(Cli::command(), &args.words);
     // A name that cannot be found out is not offered.
     match source {
         Source::Jobs | Source::Heads => {
-            let kinds = (source == Source::Heads, &target(&args.words));
+            let kinds = (source == Source::Heads, &target(&args.words).or(own));
             words.extend(tokio::time::timeout(PATIENCE, names(kinds)).await.ok().flatten().unwrap_or_default());
         }
         Source::Contexts => words.extend(contexts().unwrap_or_default()),

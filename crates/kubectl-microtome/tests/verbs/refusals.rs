@@ -78,6 +78,8 @@ async fn completion_offers_jobs_and_never_complains() {
     stage.server.put(job("other", 1));
     assert_eq!(stage.done(&["__complete", "status", "tr"]).await.out, "train\n:4\n");
     assert_eq!(stage.done(&["__complete", "status", "-n", "elsewhere-is-forbidden", "--", ""]).await.out, ":0\n");
+    stage.done(&["--as", "eve", "__complete", "logs", ""]).await;
+    assert_eq!(stage.server.lock().acted_as[0].0, "eve");
     let other = Stage::new(&[]).await.run(&["__complete", "logs", ""]).await;
     assert_eq!((other.code, other.out.as_str(), other.err.as_str()), (Some(0), ":4\n", ""));
 }
