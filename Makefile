@@ -9,7 +9,7 @@ export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
 export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
 release := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help demo test check fmt lint unit python wheel e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin plugin-builds plugin-pages deny crds
+.PHONY: help demo test check fmt lint unit python wheel e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin plugin-builds plugin-pages deny crds chart kustomize
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -21,7 +21,7 @@ demo: ## cut patches of a real slide in one process: selection, plan, head, wire
 
 test: check python e2e ## everything, as CI runs it
 
-check: fmt lint unit ## the inner loop: format, lints, unit and property tests
+check: fmt lint unit chart ## the inner loop: format, lints, unit and property tests
 
 fmt: setup-tests
 	cargo fmt --all --check
@@ -32,12 +32,19 @@ lint: setup-tests
 unit: setup-tests
 	cargo test --locked --workspace --exclude microtome-e2e
 
+# Helm and kubectl are built with the cluster (minutes, once); until then the chart is tested there.
+chart: setup-tests ## the chart and config/: rendered, wrong values refused, the one equal to the other
+	tests/chart --if-built
+
 .PHONY: setup-tests
 setup-tests:
 	@tests/setup tests
 
-release: setup-tests ## the programs, optimised
-	cargo build --release --locked -p microtome-feed -p microtome-operator -p kubectl-microtome
+# The first package of the second line is there for its features: what both need is built once.
+release: setup-tests ## the programs, optimised; the data plane for glibc 2.28
+	tests/data-plane
+	cargo build --release --locked -p microtome-feed -p microtome-operator -p kubectl-microtome \
+	  --bin microtome-operator --bin kubectl-microtome
 
 wheel: setup-tests ## the Python package, for every Python from 3.10 on
 	tests/wheel
@@ -69,8 +76,12 @@ cluster: ## start the one-machine Kubernetes with a blob server, and print its k
 cluster-down: ## take it down
 	tests/cluster/down
 
-crds: setup-tests ## write crds/ and the chart's copy anew from the types
+crds: setup-tests ## write crds/ and the chart's copy anew from the types, and config/ from the chart
 	UPDATE=1 cargo test --locked -p microtome-api --test crds
+	UPDATE=1 tests/chart --if-built
+
+kustomize: setup-tests ## write config/ anew from the chart
+	UPDATE=1 tests/chart
 
 install-plugin: ## kubectl microtome, with completion and man pages, into ~/.local
 	tests/setup rust

@@ -3,7 +3,7 @@
 //! | state | Ready | Stalled |
 //! |---|---|---|
 //! | first seen | Unknown `Pending` | – |
-//! | no team, invalid name, dataset or output, profile, image or location not allowed, above the team's max | False, the error's reason | True, the same |
+//! | no team, invalid name or dataset, profile, image or location not allowed, above the team's max | False, the error's reason | True, the same |
 //! | waits for quota | False `Queued` | – |
 //! | admitted, pods not yet running | False `Starting` | – |
 //! | program runs | True `Running` | – |
@@ -17,7 +17,8 @@
 //! | ended otherwise | False `Failed` | True, why |
 //!
 //! `Failed` is `True` with why: `BackoffLimitExceeded`, `DeadlineExceeded`, `StorageDenied`, `HeadLost`. `Evicted` is `True`
-//! from the moment at which quota was taken back until the object is admitted again.
+//! from the moment at which quota was taken back until the object is admitted again. `IngestBound` is `True` while the program
+//! waits for patches and more workers are not the answer: `Storage`, `HeadNetwork`, `HeadCPU`, `Quota`.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -30,6 +31,8 @@ pub const STALLED: &str = "Stalled";
 pub const ADMITTED: &str = "Admitted";
 /// Its quota was taken back; it waits again, or its pods are going.
 pub const EVICTED: &str = "Evicted";
+/// The program waits for patches, and what limits them is not the number of workers.
+pub const INGEST_BOUND: &str = "IngestBound";
 /// The job ended well (as batch/v1 says it).
 pub const COMPLETE: &str = "Complete";
 /// The job ended badly (as batch/v1 says it).
@@ -58,8 +61,6 @@ pub enum Reason {
     ImageNotAllowed,
     /// A dataset that cannot be carried out.
     InvalidDataset,
-    /// An output that cannot be written.
-    InvalidOutput,
     /// The team's max would be exceeded.
     Queued,
     /// It can never fit into the team's max.
@@ -104,6 +105,14 @@ pub enum Reason {
     NoCluster,
     /// The storage said 403.
     StorageDenied,
+    /// Storage gives no more.
+    Storage,
+    /// The head's network takes no more.
+    HeadNetwork,
+    /// The head itself takes no more.
+    HeadCPU,
+    /// The team's quota, or the nodes, allow no more workers.
+    Quota,
 }
 
 impl Reason {
@@ -120,7 +129,6 @@ impl Reason {
             Self::LocationNotAllowed => "LocationNotAllowed",
             Self::ImageNotAllowed => "ImageNotAllowed",
             Self::InvalidDataset => "InvalidDataset",
-            Self::InvalidOutput => "InvalidOutput",
             Self::Queued => "Queued",
             Self::ExceedsTeamMax => "ExceedsTeamMax",
             Self::Admitted => "Admitted",
@@ -143,6 +151,10 @@ impl Reason {
             Self::IdleTimeout => "IdleTimeout",
             Self::NoCluster => "NoCluster",
             Self::StorageDenied => "StorageDenied",
+            Self::Storage => "Storage",
+            Self::HeadNetwork => "HeadNetwork",
+            Self::HeadCPU => "HeadCPU",
+            Self::Quota => "Quota",
         }
     }
 }

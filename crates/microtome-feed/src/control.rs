@@ -8,6 +8,7 @@ pub mod standing;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use microtome_plan::selection::Quarantined;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
@@ -16,6 +17,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::head::{self, Head, Ledger, Snapshot};
+use crate::wire::control as wire;
 use crate::wire::control::control_client::ControlClient;
 use crate::wire::control::order::Order;
 use crate::wire::control::report::Report as Kind;
@@ -23,6 +25,9 @@ use crate::wire::control::{Loader, Progress, Report, Result as JobResult, Stall,
 
 /// People look at progress every few seconds; the operator writes less often anyway.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Of the slides that were left out so many are named, each with so much of its reason: a status is no log.
+const NAMED: usize = 16;
+const REASON_CHARS: usize = 400;
 /// Before dialling again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -149,13 +154,31 @@ fn progress(before: &Seen, now: &Seen) -> Progress {
         slides: now.stats.slides as u32,
         slides_quarantined: now.stats.quarantined.len() as u32,
         supply: Some(supply(&before.supply, &now.supply, now.at.duration_since(before.at))),
+        quarantined: now.stats.quarantined.iter().take(NAMED).map(quarantined).collect(),
+        stalled: Some(stall(&now.stats.waiting, &Ledger::default())),
+        batches: now.stats.batches,
+        batches_an_epoch: now.stats.steps,
         ..Progress::default()
     }
 }
 
+fn quarantined(slide: &Quarantined) -> wire::Quarantined {
+    wire::Quarantined { category: slide.category.clone(), reason: slide.reason.chars().take(REASON_CHARS).collect() }
+}
+
+/// What was waited for between two moments.
+fn stall(now: &Ledger, before: &Ledger) -> Stall {
+    let micros = |part: fn(&Ledger) -> Duration| part(now).saturating_sub(part(before)).as_micros() as u64;
+    Stall {
+        storage_us: micros(|ledger| ledger.storage),
+        decode_us: micros(|ledger| ledger.decode),
+        queue_us: micros(|ledger| ledger.queue),
+        network_us: micros(|ledger| ledger.network),
+        copy_us: micros(|ledger| ledger.copy),
+    }
+}
+
 fn supply(before: &head::Supply, now: &head::Supply, interval: Duration) -> Supply {
-    let micros =
-        |part: fn(&Ledger) -> Duration| part(&now.waiting).saturating_sub(part(&before.waiting)).as_micros() as u64;
     let milli = |rate: Option<f64>| rate.map_or(0, |rate| (rate * 1000.0).round() as u64);
     let loader = |loader: &head::Loader| Loader {
         dataset: loader.dataset.clone(),
@@ -167,13 +190,7 @@ fn supply(before: &head::Supply, now: &head::Supply, interval: Duration) -> Supp
         interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
         arrived: now.arrived - before.arrived,
         waited_us: now.waited.saturating_sub(before.waited).as_micros() as u64,
-        stall: Some(Stall {
-            storage_us: micros(|ledger| ledger.storage),
-            decode_us: micros(|ledger| ledger.decode),
-            queue_us: micros(|ledger| ledger.queue),
-            network_us: micros(|ledger| ledger.network),
-            copy_us: micros(|ledger| ledger.copy),
-        }),
+        stall: Some(stall(&now.waiting, &before.waiting)),
         loaders: now.loaders.iter().map(loader).collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! What ends a stream.
 
 use microtome_plan::checkpoint::CheckpointError;
-use microtome_plan::shape::BudgetError;
+use microtome_plan::shape::{BudgetError, Mebibytes};
 
 /// Why a head stopped feeding.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -14,8 +14,9 @@ pub enum FeedError {
     Checkpoint(#[from] CheckpointError),
     /// The budget cannot hold the shuffles of all datasets.
     #[error(
-        "memory: the {datasets} datasets need {needed} bytes together, the budget is {budget}; raise --memory (in a \
-         cluster: the head's memory limit, of which the feed takes a quarter), or lower a batchSize or a view's size"
+        "memory: the {datasets} datasets need {} together, the budget is {}; raise --memory (in a \
+         cluster: the head's memory limit, of which the feed takes a quarter), or lower a batchSize or a view's size",
+        Mebibytes(*needed), Mebibytes(*budget)
     )]
     Budgets {
         /// How many datasets there are.

@@ -1,9 +1,9 @@
 //! Admission: one loop of the leader that says which clusters may use their team's quota.
 //!
-//! Each pass lists teams and clusters from the apiserver itself, so it sees its own earlier verdicts, and takes from the
-//! watch which pods are still there: quota is freed when pods are gone, not when they are asked to go. `microtome_queue`
-//! decides. What was decided is written into the ledger first, with a version check, then into the conditions `Admitted` and
-//! the statuses of Teams; an operator that dies in between says it again.
+//! Each pass reads the ledger from the apiserver itself, so it knows its own earlier verdicts, and takes all else from the
+//! watches: quota is freed when pods are gone, not when they are asked to go. `microtome_queue` decides. What was decided is
+//! written into the ledger first, with a version check, then into the conditions `Admitted` and the statuses of Teams; an
+//! operator that dies in between says it again, and one that saw an old status is refused and looks anew.
 
 mod apply;
 mod book;
@@ -28,9 +28,7 @@ pub(crate) async fn pass(context: Arc<Context>) -> Result<(), write::Error> {
     let now = context.clock.now();
     let outcome = decide::decide(&observed, &all, now.as_second());
     book::write(&observed.kept, &outcome.book, &context).await?;
-    for (uid, &workers) in &outcome.allowed {
-        context.hub.scale.allow(uid, workers);
-    }
+    context.hub.scale.allow(&outcome.allowed);
     let clusters = status::clusters(&observed, &outcome.decisions, now);
     let teams = status::teams(&observed, &outcome, now);
     apply::apply(clusters, teams, &context).await

@@ -35,6 +35,7 @@ pub(crate) struct Watch<K: Watchable> {
     writer: Writer<DeserializeGuard<K>>,
     listed: tokio::sync::watch::Sender<bool>,
     listeners: Vec<Listener<K>>,
+    trim: fn(&mut K),
 }
 
 /// What a watch has seen.
@@ -50,7 +51,12 @@ impl<K: Watchable> Watch<K> {
         let (store, writer) = store();
         let (listed, receiver) = tokio::sync::watch::channel(false);
         let reader = Reader { store, listed: receiver };
-        Self { api, config, reader, writer, listed, listeners: Vec::new() }
+        Self { api, config, reader, writer, listed, listeners: Vec::new(), trim: |_| {} }
+    }
+
+    /// Keeps of each object only what `trim` leaves.
+    pub(crate) fn trimmed(self, trim: fn(&mut K)) -> Self {
+        Self { trim, ..self }
     }
 
     pub(crate) fn reader(&self) -> Reader<K> {
@@ -83,6 +89,9 @@ impl<K: Watchable> Watch<K> {
         if let Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) = &mut event {
             // Nobody reads them and they are half of an object.
             object.meta_mut().managed_fields = None;
+            if let Ok(object) = &mut object.0 {
+                (self.trim)(object);
+            }
             if let Err(invalid) = &object.0 {
                 let (kind, name) = (K::kind(&()), object.name_any());
                 warn!(%kind, namespace = object.namespace(), name, error = invalid.error, "object passed over");

@@ -3,7 +3,8 @@
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Container, Namespace, Node, Pod, PodSpec};
+use kube::api::ObjectMeta;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, ResourceExt};
 use microtome_api::{PatchCluster, PatchJob, PatchProfile, Team, names};
@@ -22,6 +23,8 @@ pub(crate) struct World {
     pub(crate) jobs: Reader<PatchJob>,
     /// Pods of clusters only.
     pub(crate) pods: Reader<Pod>,
+    /// Pods of others, on nodes; nothing of them but what they hold there.
+    pub(crate) others: Reader<Pod>,
     /// Deployments of clusters only.
     pub(crate) deployments: Reader<Deployment>,
     pub(crate) namespaces: Reader<Namespace>,
@@ -47,6 +50,7 @@ pub(crate) struct Watches {
     clusters: Watch<PatchCluster>,
     jobs: Watch<PatchJob>,
     pods: Watch<Pod>,
+    others: Watch<Pod>,
     deployments: Watch<Deployment>,
     namespaces: Watch<Namespace>,
     nodes: Watch<Node>,
@@ -60,6 +64,7 @@ impl World {
         self.clusters.ready().await;
         self.jobs.ready().await;
         self.pods.ready().await;
+        self.others.ready().await;
         self.deployments.ready().await;
         self.namespaces.ready().await;
         self.nodes.ready().await;
@@ -70,12 +75,16 @@ impl Watches {
     pub(crate) fn new(client: &Client) -> Self {
         let all = Config::default;
         let ours = || Config::default().labels(names::LABEL_CLUSTER);
+        let others = Config::default()
+            .labels(&format!("!{}", names::LABEL_CLUSTER))
+            .fields("spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed");
         Self {
             teams: watch(client, all()),
             profiles: watch(client, all()),
             clusters: watch(client, all()),
             jobs: watch(client, all()),
             pods: watch(client, ours()),
+            others: watch(client, others).trimmed(holds_only),
             deployments: watch(client, ours()),
             namespaces: watch(client, all()),
             nodes: watch(client, all()),
@@ -89,6 +98,7 @@ impl Watches {
             clusters: self.clusters.reader(),
             jobs: self.jobs.reader(),
             pods: self.pods.reader(),
+            others: self.others.reader(),
             deployments: self.deployments.reader(),
             namespaces: self.namespaces.reader(),
             nodes: self.nodes.reader(),
@@ -132,6 +142,8 @@ impl Watches {
             wake_owner(pod, &waker);
             bell.ring();
         });
+        let bell = admission.clone();
+        self.others.listen(move |_| bell.ring());
         let waker = cluster_waker.clone();
         self.deployments.listen(move |deployment| wake_owner(deployment, &waker));
 
@@ -162,12 +174,13 @@ impl Watches {
     /// Watches until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let until = || stop.clone().cancelled_owned();
-        let watches: [BoxFuture<'static, ()>; 8] = [
+        let watches: [BoxFuture<'static, ()>; 9] = [
             self.teams.run(until()).boxed(),
             self.profiles.run(until()).boxed(),
             self.clusters.run(until()).boxed(),
             self.jobs.run(until()).boxed(),
             self.pods.run(until()).boxed(),
+            self.others.run(until()).boxed(),
             self.deployments.run(until()).boxed(),
             self.namespaces.run(until()).boxed(),
             self.nodes.run(until()).boxed(),
@@ -178,6 +191,29 @@ impl Watches {
 
 fn watch<K: Watchable>(client: &Client, config: Config) -> Watch<K> {
     Watch::new(Api::all(client.clone()), config)
+}
+
+/// A cluster has many pods that are not ours, and what is in them is nobody's here.
+fn holds_only(pod: &mut Pod) {
+    pod.metadata = ObjectMeta {
+        name: pod.metadata.name.take(),
+        namespace: pod.metadata.namespace.take(),
+        ..ObjectMeta::default()
+    };
+    pod.status = None;
+    let Some(spec) = pod.spec.take() else { return };
+    let only = |container: Container| Container {
+        resources: container.resources,
+        restart_policy: container.restart_policy,
+        ..Container::default()
+    };
+    pod.spec = Some(PodSpec {
+        node_name: spec.node_name,
+        overhead: spec.overhead,
+        containers: spec.containers.into_iter().map(only).collect(),
+        init_containers: spec.init_containers.map(|containers| containers.into_iter().map(only).collect()),
+        ..PodSpec::default()
+    });
 }
 
 /// Wakes the jobs that wait for a standing cluster or run on it.

@@ -2,6 +2,8 @@
 //!
 //! It follows from the recipe alone, never from the machine, so that the stream is the same everywhere.
 
+use std::fmt;
+
 use crate::dataset::{Order, Recipe, SamplingRule};
 
 /// A block is about this large: one lease, long enough to hide a round trip, short enough to be cut again.
@@ -30,11 +32,22 @@ pub struct Shape {
     pub patch_bytes: u64,
 }
 
+/// An amount of memory, for people: rounded up, so that what is said to be needed is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mebibytes(pub u64);
+
+impl fmt::Display for Mebibytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} MiB", self.0.div_ceil(1 << 20))
+    }
+}
+
 /// The memory budget cannot hold the shuffle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "memory: batches of {batch} patches of {patch_bytes} bytes need {needed} bytes, the budget is {budget}; \
-     raise --memory (in a cluster: the head's memory limit, of which the feed takes a quarter), or lower batchSize or the view's size"
+    "memory: batches of {batch} patches of {patch_bytes} bytes need {}, the budget is {}; \
+     raise --memory (in a cluster: the head's memory limit, of which the feed takes a quarter), or lower batchSize or the view's size",
+    Mebibytes(*needed), Mebibytes(*budget)
 )]
 pub struct BudgetError {
     /// Patches a batch.

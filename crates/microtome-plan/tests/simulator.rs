@@ -339,5 +339,5 @@ fn a_budget_below_the_need_is_refused_with_the_number() {
     let error =
         Desk::<Patch, _>::planned(Arc::new(selection(&[88])), seat, (Cursor::default(), 1), 64 << 20).unwrap_err();
     assert_eq!(error.needed, 704 * 196_608);
-    assert!(error.to_string().contains("need 138412032 bytes, the budget is 67108864"), "{error}");
+    assert!(error.to_string().contains("need 132 MiB, the budget is 64 MiB"), "{error}");
 }

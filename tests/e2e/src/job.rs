@@ -1,9 +1,11 @@
 //! Jobs that read a slide from the blob server with a program of Python's standard library.
 
+use std::process::Command;
+
 use microtome_api::{PatchJob, condition};
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, variable};
 
 const PROGRAM: &str = include_str!("../../programs/read_stream.py");
 
@@ -60,4 +62,22 @@ pub fn state(job: &PatchJob) -> (&str, &str) {
     let conditions = job.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ready = conditions.iter().find(|condition| condition.type_ == condition::READY);
     ready.map_or(("", ""), |condition| (condition.reason.as_str(), condition.message.as_str()))
+}
+
+/// What `microtome run` says of the same object, read from the same blob server.
+pub fn embedded(object: &Value) -> Value {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("job.json");
+    std::fs::write(&file, object.to_string()).unwrap();
+    let mut run = Command::new(variable("MICROTOME"));
+    run.args(["run", "-o", "json", "--out"]).arg(directory.path()).arg(file);
+    let output = run.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A program's own account of what it read: the last line of its log that is an object with `patches`.
+pub fn last_json(log: &str) -> Value {
+    let line = log.lines().rev().find(|line| line.starts_with("{\"patches\"")).unwrap_or_else(|| panic!("{log}"));
+    serde_json::from_str(line).unwrap()
 }

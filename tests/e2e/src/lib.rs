@@ -4,7 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
+pub mod hollow;
 pub mod job;
+pub mod machine;
+pub mod operator;
 pub mod stage;
 
 /// SHA-256, hexadecimal.

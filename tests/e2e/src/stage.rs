@@ -36,12 +36,7 @@ impl Stage {
     pub async fn without_team(name: &str) -> Self {
         let client = Client::try_default().await.expect("KUBECONFIG leads to the test cluster");
         let stage = Self { client, name: format!("e2e-{name}") };
-        let restricted = json!({"pod-security.kubernetes.io/enforce": "restricted"});
-        stage.create_global::<Namespace>(json!({"metadata": {"name": stage.name, "labels": restricted}})).await;
-        stage.create::<ServiceAccount>(json!({"metadata": {"name": "patches"}})).await;
-        let keys = ["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT"];
-        let data: Value = keys.iter().map(|key| ((*key).to_owned(), Value::from(variable(key)))).collect();
-        stage.create::<Secret>(json!({"metadata": {"name": "storage"}, "stringData": data})).await;
+        stage.make_namespace().await;
         let spec = json!({
             "locations": [{"url": "az://slides/", "access": "ReadOnly"}, {"url": "az://results/", "access": "ReadWrite"}],
             "serviceAccountName": "patches", "storageSecret": {"name": "storage"},
@@ -49,6 +44,24 @@ impl Stage {
         });
         stage.create_global::<PatchProfile>(json!({"metadata": {"name": stage.name}, "spec": spec})).await;
         stage
+    }
+
+    /// Makes the namespace, with what a platform admin puts there for its profile.
+    pub async fn make_namespace(&self) {
+        let restricted = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+        self.create_global::<Namespace>(json!({"metadata": {"name": self.name, "labels": restricted}})).await;
+        self.create::<ServiceAccount>(json!({"metadata": {"name": "patches"}})).await;
+        let keys = ["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ENDPOINT"];
+        let data: Value = keys.iter().map(|key| ((*key).to_owned(), Value::from(variable(key)))).collect();
+        self.create::<Secret>(json!({"metadata": {"name": "storage"}, "stringData": data})).await;
+    }
+
+    /// Deletes the namespace with all that is in it, and waits until it is gone.
+    pub async fn delete_namespace(&self) {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.delete(&self.name, &DeleteParams::default()).await.expect("the namespace can be deleted");
+        let gone = await_condition(namespaces, &self.name, |namespace: Option<&Namespace>| namespace.is_none());
+        tokio::time::timeout(PATIENCE, gone).await.expect("the namespace does not go").expect("the watch goes on");
     }
 
     /// Objects of this namespace.

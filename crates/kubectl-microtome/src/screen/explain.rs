@@ -91,9 +91,7 @@ fn advice(reason: &str) -> Option<&'static str> {
         "LocationNotAllowed" => "Read and write inside the profile's locations, or ask a platform admin to add one.",
         "ImageNotAllowed" => "Use an image that the profile allows, or ask a platform admin to add its prefix.",
         "ExceedsTeamMax" | "ExceedsProfile" => "Ask for less in a new job: what was asked for cannot change.",
-        "InvalidName" | "InvalidDataset" | "InvalidOutput" => {
-            "Delete it and submit it anew: a job's spec cannot change."
-        }
+        "InvalidName" | "InvalidDataset" => "Delete it and submit it anew: a job's spec cannot change.",
         "Conflict" => "It goes on by itself when what is in its way is gone.",
         "NoCluster" => "Make the PatchCluster that it names, or give the job a clusterSpec of its own.",
         _ => return None,

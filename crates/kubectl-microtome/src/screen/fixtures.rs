@@ -64,7 +64,8 @@ pub(crate) fn running() -> PatchJob {
         "conditions": [condition("Running", "True", "11 of 11 workers ready")], "team": "pathology", "attempt": 1,
         "startTime": "2026-03-02T12:06:00Z",
         "progress": {"summary": "41%", "patches": 9_881_600, "patchesTotal": 24_064_000, "patchesPerSecond": 9600,
-            "waitingPermille": 3, "workers": 11, "slidesQuarantined": 3, "scaling": "wanted 11 = 1.10 × 9 600 / 960"},
+            "waitingPermille": 3, "workers": 11, "slides": 1204, "slidesQuarantined": 3,
+            "batches": 38_600, "batchesAnEpoch": 9_400, "waitingFor": "storage 71 %, decode 22 %, network 7 %", "scaling": "wanted 11 = 1.10 × 9 600 / 960"},
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use kube::ResourceExt;
+use microtome_api::condition::INGEST_BOUND;
 use microtome_api::{JobStatus, PatchJob, Progress};
 
 use crate::text;
@@ -24,9 +25,11 @@ pub(crate) fn screen(job: &PatchJob, now: &Zoned) -> String {
             line("feed", fed(progress));
             line("workers", workers(job, progress));
         }
-        if progress.slides_quarantined > 0 {
-            let quarantined = text::grouped(progress.slides_quarantined.into());
-            line("slides", format!("{quarantined} quarantined (kubectl microtome slides {})", job.name_any()));
+        if let Some(bound) = status.conditions.iter().find(|bound| running && bound.type_ == INGEST_BOUND) {
+            line("limit", format!("{}: {}", bound.reason, text::one_line(&bound.message)));
+        }
+        if progress.slides > 0 || progress.slides_quarantined > 0 {
+            line("slides", slides(&job.name_any(), progress));
         }
     }
     if let Some(digest) = &status.stream_digest {
@@ -73,16 +76,12 @@ fn progressed(job: &PatchJob, progress: &Progress, now: &Zoned) -> String {
 /// `train: epoch 4/10, batch 38 600 of 94 000`. Of several datasets the head does not say which is how far.
 fn batches(job: &PatchJob, progress: &Progress) -> Option<String> {
     let [dataset] = job.spec.datasets.as_slice() else { return None };
-    let (epochs, size) = (i64::from(dataset.epochs), i64::from(dataset.batch_size));
-    if progress.patches_total <= 0 || epochs <= 0 || size <= 0 || progress.patches_total % epochs != 0 {
+    let (epochs, an_epoch) = (i64::from(dataset.epochs), progress.batches_an_epoch);
+    if an_epoch < 1 {
         return None;
     }
-    let epoch_patches = progress.patches_total / epochs;
-    let epoch_batches = (epoch_patches - 1) / size + 1;
-    let (whole, rest) = (progress.patches / epoch_patches, progress.patches % epoch_patches);
-    let batch = whole * epoch_batches + (rest + size - 1) / size;
-    let epoch = (whole + 1).min(epochs);
-    let (batch, all) = (text::grouped(batch), text::grouped(epoch_batches * epochs));
+    let epoch = (progress.batches / an_epoch + 1).min(epochs);
+    let (batch, all) = (text::grouped(progress.batches), text::grouped(an_epoch.saturating_mul(epochs)));
     Some(format!("{}: epoch {epoch}/{epochs}, batch {batch} of {all}", dataset.name))
 }
 
@@ -97,7 +96,20 @@ pub(crate) fn eta(job: &PatchJob, progress: &Progress, now: Timestamp) -> Option
 
 fn fed(progress: &Progress) -> String {
     let (rate, waiting) = (text::grouped(progress.patches_per_second), text::permille(progress.waiting_permille));
-    format!("{rate} patches/s   trainer waits {waiting}")
+    let fed = format!("{rate} patches/s   trainer waits {waiting}");
+    match &progress.waiting_for {
+        // The rate is of now, this of all the time: of a second there is not enough to tell.
+        Some(parts) => format!("{fed}   (so far for: {})", text::one_line(parts)),
+        None => fed,
+    }
+}
+
+fn slides(job: &str, progress: &Progress) -> String {
+    let (good, bad) = (text::grouped(progress.slides.into()), text::grouped(progress.slides_quarantined.into()));
+    match progress.slides_quarantined {
+        0 => format!("{good} ok"),
+        _ => format!("{good} ok, {bad} quarantined (kubectl microtome slides {job})"),
+    }
 }
 
 fn workers(job: &PatchJob, progress: &Progress) -> String {
@@ -133,9 +145,9 @@ mod tests {
 tumour-detector   Running, attempt 1, since 12:06 (2 h 14 m of 12 h)
   pods       11 of 11 workers ready
   progress   41%   train: epoch 5/10, batch 38 600 of 94 000   ETA 14:44
-  feed       9 600 patches/s   trainer waits 0.3 %
+  feed       9 600 patches/s   trainer waits 0.3 %   (so far for: storage 71 %, decode 22 %, network 7 %)
   workers    11 of 2–32   wanted 11 = 1.10 × 9 600 / 960
-  slides     3 quarantined (kubectl microtome slides tumour-detector)
+  slides     1 204 ok, 3 quarantined (kubectl microtome slides tumour-detector)
 ";
         assert_eq!(shown(&running()), wanted);
     }
@@ -149,16 +161,23 @@ tumour-detector   Running, attempt 1, since 12:06 (2 h 14 m of 12 h)
     }
 
     #[test]
-    fn the_last_batch_of_an_epoch_may_be_small() {
-        let counted = |patches: i64| {
-            let progress = Progress { patches, patches_total: 1030, ..Progress::default() };
-            batches(&running(), &progress).unwrap()
+    fn the_last_epoch_is_the_last() {
+        let counted = |batches: i64, batches_an_epoch: i64| {
+            super::batches(&running(), &Progress { batches, batches_an_epoch, ..Progress::default() })
         };
-        // 103 patches are one batch of up to 256.
-        assert_eq!(counted(0), "train: epoch 1/10, batch 0 of 10");
-        assert_eq!(counted(104), "train: epoch 2/10, batch 2 of 10");
-        assert_eq!(counted(1030), "train: epoch 10/10, batch 10 of 10");
-        assert_eq!(batches(&running(), &Progress::default()), None, "nothing is selected yet");
+        assert_eq!(counted(0, 9).unwrap(), "train: epoch 1/10, batch 0 of 90");
+        assert_eq!(counted(9, 9).unwrap(), "train: epoch 2/10, batch 9 of 90");
+        assert_eq!(counted(90, 9).unwrap(), "train: epoch 10/10, batch 90 of 90");
+        assert_eq!(counted(0, 0), None, "nothing is selected yet");
+    }
+
+    #[test]
+    fn what_limits_the_patches_is_said() {
+        let mut bound = running();
+        let condition = json!({"type": "IngestBound", "status": "True", "reason": "Storage", "message": "it gives no more",
+            "lastTransitionTime": "2026-03-02T12:06:00Z"});
+        bound.status.as_mut().unwrap().conditions.push(serde_json::from_value(condition).unwrap());
+        assert!(shown(&bound).contains("\n  limit      Storage: it gives no more\n"), "{}", shown(&bound));
     }
 
     #[test]

@@ -46,7 +46,7 @@ async fn one_job_is_a_screen_or_an_object() {
             || screen.starts_with("train   Running")
     );
     assert!(screen.contains("  progress   50%   train: epoch 1/1, batch 5 of 10   ETA "), "{screen}");
-    assert!(screen.contains("  slides     1 quarantined (kubectl microtome slides train)"), "{screen}");
+    assert!(screen.contains("  slides     4 ok, 1 quarantined (kubectl microtome slides train)"), "{screen}");
     let object: Value = serde_json::from_str(&stage.done(&["status", "train", "-o", "json"]).await.out).unwrap();
     assert_eq!(object["status"]["progress"]["patches"], 80);
     let object: Value = serde_yaml::from_str(&stage.done(&["status", "train", "-o", "yaml"]).await.out).unwrap();
@@ -143,21 +143,32 @@ async fn teams_are_shown_to_who_may_see_them() {
 }
 
 #[tokio::test]
-async fn slides_that_were_left_out_are_named_from_the_log() {
+async fn slides_that_were_left_out_are_named() {
     let stage = stage().await;
-    stage.server.put(pod("train-head-1", "train", "head"));
-    let event = json!({"level": "WARN", "message": "slide quarantined", "slide": "9f3c", "index": 17, "category": "Truncated",
-        "reason": "az://slides/b.svs: ends at byte 4711"});
-    stage.server.log("train-head-1", |log| log.lines = vec!["epoch 1".into(), event.to_string(), "done".into()]);
+    let wanted = "CATEGORY    REASON\nTruncated   az://slides/b.svs: ends at byte 4711\n";
     let slides = stage.done(&["slides", "train"]).await;
-    assert_eq!(
-        slides.out,
-        "#    SLIDE   CATEGORY    REASON\n17   9f3c    Truncated   az://slides/b.svs: ends at byte 4711\n"
-    );
-    assert_eq!(slides.err, "");
-    stage.server.log("train-head-1", |log| log.lines.clear());
-    let short = stage.done(&["slides", "train"]).await;
-    assert_eq!((short.out.as_str(), short.err.as_str()), ("", "1 slides were left out, and the log names 0 of them\n"));
+    assert_eq!((slides.out.as_str(), slides.err.as_str()), (wanted, ""));
+    let asked = stage.server.lock().requests.clone();
+    assert_eq!(asked.len(), 1, "the status has them all: {asked:?}");
+}
+
+#[tokio::test]
+async fn more_slides_than_a_status_holds_are_named_by_the_log() {
+    let stage = stage().await;
+    let path = format!("{JOBS}/train");
+    stage.server.change(&path, |job| job["status"]["progress"]["slidesQuarantined"] = json!(3));
+    let gone = stage.done(&["slides", "train"]).await;
+    assert_eq!(gone.err, "3 slides were left out, and 1 of them are named; the head's log is gone\n");
+    stage.server.put(pod("train-head-1", "train", "head"));
+    let event = |index: u32, name: &str| {
+        json!({"level": "WARN", "message": "slide quarantined", "slide": "9f3c", "index": index, "category": "Truncated",
+            "reason": format!("az://slides/{name}.svs: ends at byte 4711")})
+    };
+    let lines = [event(2, "c"), event(0, "a"), event(1, "b")].map(|event| event.to_string());
+    stage.server.log("train-head-1", |log| log.lines = [&["epoch 1".to_owned()][..], &lines].concat());
+    let slides = stage.done(&["slides", "train"]).await;
+    let names: Vec<_> = slides.out.lines().skip(1).filter_map(|row| row.split("slides/").nth(1)?.get(..1)).collect();
+    assert_eq!((names, slides.err.as_str()), (vec!["a", "b", "c"], ""));
 }
 
 #[tokio::test]

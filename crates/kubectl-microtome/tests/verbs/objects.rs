@@ -37,7 +37,8 @@ pub(crate) fn running() -> Value {
     json!({"team": "pathology", "attempt": 1, "startTime": "2026-03-02T12:06:00Z",
         "conditions": [condition("Ready", "Running", "True", "1 of 1 workers ready")],
         "progress": {"summary": "50%", "patches": 80, "patchesTotal": 160, "patchesPerSecond": 8, "waitingPermille": 3,
-            "workers": 1, "slidesQuarantined": 1}})
+            "workers": 1, "slides": 4, "slidesQuarantined": 1, "batches": 5, "batchesAnEpoch": 10,
+            "quarantined": ["Truncated: az://slides/b.svs: ends at byte 4711"]}})
 }
 
 /// The status of a job that ended with this code.

@@ -32,6 +32,12 @@ impl Refusal {
 
 impl From<microtome_slide::Error> for Refusal {
     fn from(error: microtome_slide::Error) -> Self {
-        Self::new(error.category(), &error)
+        match error {
+            // The store's own page says the same once more, at length.
+            microtome_slide::Error::NotFound { .. } => {
+                Self { category: error.category().to_owned(), reason: error.to_string() }
+            }
+            error => Self::new(error.category(), &error),
+        }
     }
 }

@@ -8,7 +8,7 @@ use microtome_api::Team;
 use microtome_queue::{Amounts, Standing};
 
 use super::observe::Observed;
-use super::snapshot::{Cluster, State, amounts};
+use super::snapshot::{Cluster, State, amounts, has_ended};
 
 /// By uid. Clusters of one team divide what is left among them, so that all of them together never take more.
 pub(crate) fn allowed(
@@ -37,7 +37,10 @@ pub(crate) fn allowed(
         let more = parts.fold(part(&free, &workers.requests, running.len()), u64::min);
         Some((uid.clone(), u32::try_from(has.saturating_add(more)).unwrap_or(u32::MAX)))
     };
-    running.iter().filter_map(most).collect()
+    // Whoever manages a cluster counts it.
+    let managed = observed.clusters.iter().filter(|cluster| cluster.spec.managed_by.is_some() && !has_ended(cluster));
+    let unlimited = managed.filter_map(|cluster| Some((cluster.uid()?, u32::MAX)));
+    running.iter().filter_map(most).chain(unlimited).collect()
 }
 
 /// How many workers fit into one of `sharing` parts of what is left. A resource that is not named there is not limited.

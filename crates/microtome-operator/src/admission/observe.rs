@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Node;
-use kube::api::ListParams;
-use kube::core::DeserializeGuard;
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt;
 use microtome_api::{PatchCluster, PatchProfile, Team, names};
 use microtome_queue::{Amounts, Hold};
 
 use super::book::{self, Kept};
+use super::nodes;
 use crate::config::{FairShare, Pool};
 use crate::context::Context;
-use crate::watch::Watchable;
 use crate::write::Error;
 
 /// What a pass decides by.
@@ -27,6 +25,8 @@ pub(crate) struct Observed {
     pub(crate) pods: Vec<Holding>,
     pub(crate) profiles: Vec<PatchProfile>,
     pub(crate) nodes: Vec<Node>,
+    /// Pods of others, on nodes.
+    pub(crate) others: Vec<Pod>,
     /// Workers that are asked for, by the cluster's uid.
     pub(crate) workers: BTreeMap<String, u64>,
     /// What earlier passes remembered.
@@ -79,12 +79,13 @@ pub(crate) async fn observe(context: &Context) -> Result<Observed, Error> {
     let pods =
         context.world.pods.filter(|pod| unfinished(pod.status.as_ref().and_then(|status| status.phase.as_deref())));
     Ok(Observed {
-        teams: list(context).await?,
-        clusters: list(context).await?,
+        teams: context.world.teams.filter(|_| true),
+        clusters: context.world.clusters.filter(|_| true),
         jobs: context.world.jobs.filter(|_| true).iter().filter_map(|job| Some((job.uid()?, created(job)))).collect(),
         pods: pods.iter().map(holding).collect(),
         profiles: context.world.profiles.filter(|_| true),
         nodes: context.world.nodes.filter(|_| true),
+        others: context.world.others.filter(|_| true),
         workers: context.world.deployments.filter(|_| true).iter().filter_map(asked).collect(),
         kept: book::read(context).await?,
         pools: context.settings.config.pools.clone(),
@@ -98,23 +99,11 @@ pub(crate) fn created<K: kube::Resource>(object: &K) -> i64 {
     object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second())
 }
 
-/// All objects of a kind that can be decoded, as the apiserver has them now.
-async fn list<K: Watchable>(context: &Context) -> Result<Vec<K>, Error> {
-    let api: Api<DeserializeGuard<K>> = Api::all(context.client.clone());
-    let listed = api.list(&ListParams::default()).await.map_err(Error::api::<K>("list", "all"))?;
-    // One that cannot be decoded was logged by the watch.
-    Ok(listed.items.into_iter().filter_map(|object| object.0.ok()).collect())
-}
-
-fn holding(pod: &k8s_openapi::api::core::v1::Pod) -> Holding {
+fn holding(pod: &Pod) -> Holding {
     let mut amounts = Amounts::new();
     for container in pod.spec.iter().flat_map(|spec| &spec.containers) {
         let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
-        for (resource, amount) in limits.into_iter().flatten() {
-            // The apiserver took it, so it is a quantity; were it none, nothing could be charged for it.
-            let milli = microtome_api::quantity::Quantity(amount.0.clone()).milli().unwrap_or_default();
-            *amounts.entry(resource.clone()).or_default() += milli;
-        }
+        nodes::add(&mut amounts, &nodes::exact(limits));
     }
     Holding {
         namespace: pod.namespace().unwrap_or_default(),

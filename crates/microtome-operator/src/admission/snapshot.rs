@@ -58,7 +58,10 @@ pub(crate) fn queue(observed: &Observed, clusters: &[Cluster], now: i64) -> Snap
     let reclaim = Reclaim { min_runtime_seconds: share.reclaim.min_runtime_seconds.into() };
     let settings = Settings { reclaim: share.reclaim.enabled.then_some(reclaim) };
     let mut queue = Snapshot::new(ledger, settings, now);
-    queue.set_nodes(nodes::nodes(&observed.nodes, &observed.pools), nodes::pools(&observed.pools));
+    queue.set_nodes(
+        nodes::nodes(&observed.nodes, nodes::taken(observed), &observed.pools),
+        nodes::pools(&observed.pools),
+    );
     queue.set_teams(observed.teams.iter().map(|one| (one.name_any(), team(one, observed))).collect());
     for cluster in clusters {
         if let State::Holds { holds, is_leaving } = &cluster.state {

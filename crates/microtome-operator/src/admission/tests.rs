@@ -13,7 +13,7 @@ use super::book::{Book, Entry};
 use super::decide::{Outcome, decide};
 use super::observe::{Holding, Observed};
 use super::snapshot::{State, clusters};
-use super::status;
+use super::{nodes, status};
 use crate::cluster::fixtures;
 
 /// A cluster with these conditions, the team that holds its namespace, and a node with room for three gangs.
@@ -231,6 +231,9 @@ fn what_somebody_else_manages_is_not_in_the_queue() {
     let mut observed = queued();
     observed.clusters[0].spec.managed_by = Some("kueue.x-k8s.io/kueue".into());
     assert!(clusters(&observed).is_empty());
+    assert_eq!(outcome(&observed).allowed["cluster-uid"], u32::MAX, "its workers are not ours to count");
+    observed.pods = vec![pod(true, Some("n"))];
+    assert_eq!(nodes::taken(&observed)["n"]["cpu"], 4000, "its pods are in the way of others");
 }
 
 #[test]

@@ -276,6 +276,7 @@ pub(crate) mod fixtures {
             team: Some("t".to_owned()),
             cluster: None,
             report,
+            bound: None,
             said: None,
             line: Default::default(),
             now,

@@ -7,6 +7,8 @@ use microtome_api::{PatchCluster, PatchJob};
 use super::standing::{self, Line};
 use crate::context::Context;
 use crate::control::hub::Report;
+use crate::scale::decide::Decision;
+use crate::scale::ingest::IngestBound;
 use crate::{tenancy, write};
 
 /// What a pass decides by.
@@ -19,6 +21,8 @@ pub(crate) struct Observed {
     pub(crate) cluster: Option<PatchCluster>,
     /// What the head reported and the status does not hold yet.
     pub(crate) report: Report,
+    /// What limits the patches, if not the number of workers; as of the progress in `report`.
+    pub(crate) bound: Option<IngestBound>,
     /// What a standing head said beside the result: the attempt, and the program's last lines.
     pub(crate) said: Option<(i32, String)>,
     /// Of a job on a standing cluster.
@@ -42,11 +46,15 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
         None => (own_cluster(&namespace, &name, context).await?, Line::default()),
     };
     let mut report = context.hub.take(&uid);
-    scaling(&mut report, cluster.as_ref().or(line.cluster.as_ref()), context);
+    let decision = decision(cluster.as_ref().or(line.cluster.as_ref()), context);
+    if let Some(progress) = &mut report.progress {
+        progress.scaling = decision.as_ref().map(ToString::to_string);
+    }
     Ok(Observed {
         team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
         cluster,
         report,
+        bound: decision.and_then(|decision| decision.ingest_bound),
         said: context.hub.words(&uid).map(|words| (words.attempt, words.output)),
         line,
         job: job.clone(),
@@ -75,11 +83,7 @@ fn line(job: &PatchJob, cluster: &str, context: &Context) -> Line {
     }
 }
 
-/// Adds to progress how many workers are wanted, and why.
-fn scaling(report: &mut Report, cluster: Option<&PatchCluster>, context: &Context) {
-    let uid = cluster.and_then(|cluster| cluster.uid());
-    let decision = uid.and_then(|uid| context.hub.scale.decision(&uid));
-    if let Some(progress) = &mut report.progress {
-        progress.scaling = decision.map(|decision| decision.to_string());
-    }
+/// How many workers were last decided for a cluster, and why.
+fn decision(cluster: Option<&PatchCluster>, context: &Context) -> Option<Decision> {
+    context.hub.scale.decision(&cluster?.uid()?)
 }

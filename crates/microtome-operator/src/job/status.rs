@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use microtome_api::condition::{self, COMPLETE, FAILED, READY, Reason, STALLED};
+use microtome_api::condition::{self, COMPLETE, FAILED, INGEST_BOUND, READY, Reason, STALLED};
 use microtome_api::{HeadState, JobStatus};
 use serde::Deserialize;
 
@@ -58,6 +58,9 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> JobStatus {
             status.completion_time = Some(Time(now));
         }
     }
+    if condition::has_ended(&status.conditions) {
+        status.conditions.retain(|condition| condition.type_ != INGEST_BOUND);
+    }
     status.team.clone_from(&observed.team);
     status.observed_generation = observed.job.metadata.generation;
     status
@@ -73,7 +76,7 @@ fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
         condition::set(&mut status.conditions, Condition { last_transition_time: Time(now), ..condition.clone() });
     }
     let here = |kind: &str| cluster.conditions.iter().any(|condition| condition.type_ == kind);
-    status.conditions.retain(|condition| here(&condition.type_));
+    status.conditions.retain(|condition| here(&condition.type_) || condition.type_ == INGEST_BOUND);
     take_over(status, observed);
     if observed.report.result.as_ref().is_some_and(|result| result.exit_code == 0) {
         // Another end may be followed by another attempt; the kubelet tells it too.
@@ -93,6 +96,14 @@ fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
 fn take_over(status: &mut JobStatus, observed: &Observed) {
     if let Some(progress) = &observed.report.progress {
         status.progress = Some(progress.clone());
+        match observed.bound {
+            Some(bound) => {
+                let (reason, message) = bound.said();
+                let bound = condition::new(INGEST_BOUND, Some(true), reason, message, observed.now);
+                condition::set(&mut status.conditions, bound);
+            }
+            None => status.conditions.retain(|condition| condition.type_ != INGEST_BOUND),
+        }
     }
     let digest = observed.report.result.as_ref().and_then(|result| result.stream_digest.clone());
     status.stream_digest = digest.or_else(|| status.stream_digest.take());
@@ -162,6 +173,7 @@ mod tests {
     use super::*;
     use crate::cluster::fixtures;
     use crate::control::hub::Outcome;
+    use crate::scale::ingest::IngestBound;
 
     fn mirrored(cluster: ClusterStatus, change: impl FnOnce(&mut Observed)) -> JobStatus {
         let mut observed = fixtures::observed_job();
@@ -195,6 +207,34 @@ mod tests {
         assert_eq!(reasons(&job), ["Ready=True Running"], "a stall that is over is taken back");
         assert_eq!((job.attempt, job.team.as_deref(), job.progress.unwrap().summary.as_str()), (1, Some("t"), "41%"));
         assert!(job.start_time.is_some() && job.completion_time.is_none());
+    }
+
+    #[test]
+    fn what_limits_the_patches_is_said_while_it_does() {
+        let runs = || {
+            cluster_status(
+                &[(READY, Some(true), Reason::Running)],
+                Some(HeadState { attempt: 1, ..HeadState::default() }),
+            )
+        };
+        let bound = |observed: &mut Observed| {
+            observed.report.progress = Some(Progress::default());
+            observed.bound = Some(IngestBound::Storage);
+        };
+        let job = mirrored(runs(), bound);
+        assert_eq!(reasons(&job), ["Ready=True Running", "IngestBound=True Storage"]);
+        let earlier = job.clone();
+        let job = mirrored(runs(), |observed| observed.job.status = Some(earlier));
+        assert_eq!(reasons(&job).len(), 2, "nothing new was reported");
+        let earlier = job.clone();
+        let job = mirrored(runs(), |observed| {
+            observed.job.status = Some(earlier);
+            observed.report.progress = Some(Progress::default());
+        });
+        assert_eq!(reasons(&job), ["Ready=True Running"]);
+        let ended =
+            cluster_status(&[(READY, Some(true), Reason::Complete), (COMPLETE, Some(true), Reason::Complete)], None);
+        assert_eq!(reasons(&mirrored(ended, bound)).len(), 2, "over with the job");
     }
 
     #[test]

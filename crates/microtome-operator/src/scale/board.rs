@@ -83,10 +83,14 @@ impl Board {
         self.bell.ring();
     }
 
-    /// Notes how many workers the team's quota allows a cluster, those that it has included. Without a word it is the number
-    /// that was admitted with the head.
-    pub(crate) fn allow(&self, uid: &str, workers: u32) {
-        self.lock().clusters.entry(uid.to_owned()).or_default().allowed = Some(workers);
+    /// Notes how many workers the teams' quotas allow each running cluster, those that it has included; without a word it is the
+    /// number that was admitted with the head. What was known of any other cluster is forgotten.
+    pub(crate) fn allow(&self, allowed: &BTreeMap<String, u32>) {
+        let mut shared = self.lock();
+        shared.clusters.retain(|uid, _| allowed.contains_key(uid));
+        for (uid, &workers) in allowed {
+            shared.clusters.entry(uid.clone()).or_default().allowed = Some(workers);
+        }
     }
 
     /// What was last decided for the cluster with this uid.
@@ -209,8 +213,8 @@ mod tests {
         board.report(&cluster("u"), seen(true, 10));
         decide_all(&board, 0);
         assert_eq!(board.last_run("x", "a"), Some(4));
-        board.forget("u");
-        board.allow("v", 7);
+        board.allow(&BTreeMap::from([("v".to_owned(), 7)]));
+        assert_eq!(board.decision("u"), None, "forgotten");
         board.report(&cluster("v"), Observation { asked_for: 1, ..seen(true, 10) });
         let due = board.due_at(5000);
         assert_eq!((&due[0].memory, due[0].allowed), (&Memory::warm(4), Some(7)));

@@ -1,5 +1,7 @@
 //! Whether more workers bring more patches: each rise is a trial, and one that brought nothing is gone back on.
 
+use microtome_api::condition::Reason;
+
 use super::history::{History, Seen};
 use super::observation::Stall;
 
@@ -32,13 +34,17 @@ pub(crate) enum IngestBound {
 }
 
 impl IngestBound {
-    /// As it stands in conditions.
-    pub(crate) fn as_str(self) -> &'static str {
+    /// As it stands in a condition, and what that means.
+    pub(crate) fn said(self) -> (Reason, &'static str) {
         match self {
-            Self::Storage => "Storage",
-            Self::HeadNetwork => "HeadNetwork",
-            Self::HeadCPU => "HeadCPU",
-            Self::Quota => "Quota",
+            Self::Storage => (Reason::Storage, "more workers brought no more patches: the storage gives no more"),
+            Self::HeadNetwork => {
+                (Reason::HeadNetwork, "more workers brought no more patches: the head's network takes no more")
+            }
+            Self::HeadCPU => {
+                (Reason::HeadCPU, "more workers brought no more patches: give the head more CPU or memory")
+            }
+            Self::Quota => (Reason::Quota, "more workers are needed than the team's max or the nodes allow"),
         }
     }
 

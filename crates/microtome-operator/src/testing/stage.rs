@@ -93,7 +93,8 @@ impl Stage {
         for object in clusters {
             whole &= cluster::reconcile(Arc::new(object), context.clone()).await.is_ok();
         }
-        whole &= admission::pass(context).await.is_ok();
+        // The watches have seen by then what the others wrote.
+        whole &= admission::pass(Arc::new(self.context(hub))).await.is_ok();
         // Lost races are no death.
         let dies_with = self.server.lock().dies_with;
         whole || dies_with.is_none_or(|write| self.server.lock().writes.len() < write)
@@ -123,6 +124,7 @@ impl Stage {
             pods: crate::watch::Reader::of(state.list("/pods/")),
             deployments: crate::watch::Reader::of(state.list("/deployments/")),
             namespaces: crate::watch::Reader::of(Vec::new()),
+            others: crate::watch::Reader::of(Vec::new()),
             nodes: crate::watch::Reader::of(vec![node()]),
         }
     }

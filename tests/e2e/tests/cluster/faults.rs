@@ -1,14 +1,12 @@
 //! A head and four workers as processes, over TCP, from the blob server, through twenty faults: the stream is the quiet
 //! run's. Every ten batches one worker is killed, or stopped so that it holds its leases and says nothing, or comes late.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use microtome_e2e::job::{embedded, last_json};
 use microtome_e2e::stage::variable;
 use serde_json::{Value, json};
 
@@ -28,9 +26,9 @@ impl Drop for Process {
     }
 }
 
-fn job(path: &Path) {
+fn job() -> Value {
     let resources = json!({"limits": {}});
-    let object = json!({
+    json!({
         "apiVersion": "microtome.dev/v1alpha1", "kind": "PatchJob", "metadata": {"name": "faults"},
         "spec": {
             "command": ["unused"], "activeDeadlineSeconds": 600,
@@ -44,8 +42,7 @@ fn job(path: &Path) {
                 "workers": {"minReplicas": 1, "maxReplicas": 1, "resources": resources},
             },
         },
-    });
-    fs::write(path, object.to_string()).unwrap();
+    })
 }
 
 fn worker(port: u16) -> Process {
@@ -64,7 +61,8 @@ fn stop(process: &Process) {
 fn twenty_faults_change_nothing_in_the_stream() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("job.json");
-    job(&file);
+    let object = job();
+    fs::write(&file, object.to_string()).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../programs/read_stream.py");
     let mut head = Command::new(variable("MICROTOME"))
@@ -105,15 +103,12 @@ fn twenty_faults_change_nothing_in_the_stream() {
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert!(head.0.wait().unwrap().success());
-    let account: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
+    let account = last_json(&rest);
     let log = fs::read_to_string(directory.path().join("head.log")).unwrap();
     let lost = log.lines().filter(|line| line.contains("worker left")).count();
     assert!(lost >= FAULTS - 2, "{lost} workers were lost");
     assert!(log.lines().any(|line| line.contains("worker left") && !line.contains("requeued=0")), "no lease was lost");
 
-    let out = directory.path().join("out");
-    let quiet =
-        Command::new(variable("MICROTOME")).args(["run", "-o", "json", "--out"]).arg(out).arg(&file).output().unwrap();
-    let quiet: Value = serde_json::from_slice(&quiet.stdout).unwrap();
+    let quiet = embedded(&object);
     assert_eq!((&account["stream_digest"], &account["patches"]), (&quiet["stream_digest"], &quiet["patches"]));
 }

@@ -1,26 +1,19 @@
 //! What jobs are for: a program that imports `microtome` from an image that has nothing of ours, goes on from its checkpoint, brings
 //! its own module; and patches stored without any program.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use std::process::Command;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::LogParams;
 use microtome_api::{PatchJob, condition, names};
-use microtome_e2e::job::{Wish, is, job, state};
-use microtome_e2e::stage::{Stage, variable};
-use serde_json::{Value, json};
+use microtome_e2e::job::{Wish, embedded, is, job, last_json, state};
+use microtome_e2e::stage::Stage;
+use serde_json::json;
 
-const TRAIN: &str = include_str!("../../programs/train_numpy.py");
+const TRAIN: &str = include_str!("../../../programs/train_numpy.py");
 
 async fn log(stage: &Stage, attempt: i32) -> String {
     stage.api::<Pod>().logs(&names::head_pod("train", attempt), &LogParams::default()).await.unwrap()
-}
-
-fn last_json(log: &str) -> Value {
-    let line = log.lines().rev().find(|line| line.starts_with("{\"patches\"")).unwrap_or_else(|| panic!("{log}"));
-    serde_json::from_str(line).unwrap()
 }
 
 #[tokio::test]
@@ -73,13 +66,6 @@ async fn without_a_program_patches_are_stored_and_the_stream_is_the_embedded_run
     assert!(listed.contains("e2e-stored/train-000000.tar"), "{listed}");
     let directory = tempfile::tempdir().unwrap();
     object["spec"]["output"]["url"] = json!(directory.path());
-    let file = directory.path().join("job.json");
-    std::fs::write(&file, object.to_string()).unwrap();
-    let run = Command::new(variable("MICROTOME"))
-        .args(["run", "-o", "json", "--out"])
-        .arg(directory.path())
-        .arg(file)
-        .output();
-    let run: Value = serde_json::from_slice(&run.unwrap().stdout).unwrap();
+    let run = embedded(&object);
     assert_eq!(done.status.unwrap().stream_digest.as_deref(), run["stream_digest"].as_str());
 }

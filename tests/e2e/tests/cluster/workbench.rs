@@ -1,7 +1,5 @@
 //! A cluster that stays up, and jobs that run on it one after another.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use microtome_api::{PatchCluster, PatchJob, condition, names};

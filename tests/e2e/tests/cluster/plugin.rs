@@ -1,7 +1,5 @@
 //! The plugin's screens on the real cluster, as a user who is bound the researcher's role and nothing else.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use std::process::Stdio;
 
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -1,7 +1,5 @@
 //! What a user meets: the samples, the plugin.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use std::process::Command;
 
 use microtome_api::{PatchJob, condition};

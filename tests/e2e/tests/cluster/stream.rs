@@ -1,39 +1,14 @@
 //! A job on the cluster reads what `microtome run` reads of the same file, through the death of a worker.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, LogParams};
 use microtome_api::{condition, names};
-use microtome_e2e::job::{Wish, is, job};
+use microtome_e2e::job::{Wish, embedded, is, job, last_json};
 use microtome_e2e::stage::{Stage, variable};
-use serde_json::{Value, json};
-
-/// What `microtome run` says of the same object, read from the same blob server.
-fn embedded(object: &Value) -> Value {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("job.json");
-    std::fs::write(&file, object.to_string()).unwrap();
-    let output = Command::new(variable("MICROTOME"))
-        .args(["run", "-o", "json", "--out"])
-        .arg(directory.path())
-        .arg(file)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// The program's own account: the last line of its log that is JSON of its making.
-fn account(log: &str) -> Value {
-    let line =
-        log.lines().rev().find(|line| line.contains("\"stream_digest\"")).expect("the program said what it read");
-    serde_json::from_str(line).unwrap()
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn a_job_streams_what_the_embedded_run_streams() {
@@ -44,7 +19,7 @@ async fn a_job_streams_what_the_embedded_run_streams() {
     let done = stage.job("train", "complete", |job| is(job, condition::COMPLETE)).await;
     let status = done.status.unwrap();
     let log = stage.log("train").await;
-    let (wanted, account) = (embedded(&object), account(&log));
+    let (wanted, account) = (embedded(&object), last_json(&log));
     assert_eq!(account["patches"], 64);
     assert_eq!(account["stream_digest"], wanted["stream_digest"], "what the program hashed itself");
     assert_eq!(status.stream_digest.as_deref(), wanted["stream_digest"].as_str(), "what the status says");
@@ -86,5 +61,5 @@ async fn a_killed_worker_pod_changes_nothing_in_the_stream() {
     pods.delete(&victim, &DeleteParams::default().grace_period(0)).await.unwrap();
     let done = stage.job("train", "complete", |job| is(job, condition::COMPLETE)).await;
     assert_eq!(done.status.unwrap().stream_digest.as_deref(), embedded(&object)["stream_digest"].as_str());
-    assert_eq!(account(&stage.log("train").await)["patches"], 1200);
+    assert_eq!(last_json(&stage.log("train").await)["patches"], 1200);
 }

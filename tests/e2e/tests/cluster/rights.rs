@@ -1,7 +1,5 @@
 //! The operator has the rights that it uses, and no others. Runs after all other tests, over what the apiserver noted of them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};

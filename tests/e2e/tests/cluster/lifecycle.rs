@@ -1,11 +1,10 @@
 //! How jobs end, are refused, wait and go.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, PostParams};
-use microtome_api::{PatchJob, Team, condition, names};
+use microtome_api::{PatchCluster, PatchJob, Team, condition, names};
 use microtome_e2e::job::{Wish, is, job, state};
 use microtome_e2e::stage::Stage;
 use serde_json::{Value, json};
@@ -44,6 +43,87 @@ async fn a_job_that_is_deleted_at_any_moment_leaves_nothing() {
     stage.create::<PatchJob>(job(&stage, "done", Wish::default())).await;
     stage.job("done", "complete", |job| is(job, condition::COMPLETE)).await;
     stage.delete_to_nothing("done").await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_deleted_while_it_waits_or_has_failed_leaves_nothing() {
+    let stage = Stage::new("deleted-waiting", json!({"cpu": "200m"})).await;
+    let one = Wish { patches: 1200, seconds_a_batch: 0.5, workers: 1, ..Wish::default() };
+    let changed = |name: &str, change: fn(&mut Value)| {
+        let mut object = job(&stage, name, one);
+        change(&mut object["spec"]);
+        object
+    };
+    let cases: [(Value, &str); 6] = [
+        (changed("suspended", |spec| spec["suspend"] = json!(true)), "Suspended"),
+        (job(&stage, "exceeds", Wish { workers: 9, ..Wish::default() }), "ExceedsTeamMax"),
+        (changed("refused", |spec| spec["clusterSpec"]["head"]["image"] = json!("docker.io/x:1")), "ImageNotAllowed"),
+        (changed("no-image", |spec| spec["clusterSpec"]["head"]["image"] = json!("localhost/none:1")), "Starting"),
+        (changed("between", |spec| (spec["command"], spec["backoffLimit"]) = (json!(["false"]), json!(9))), "Retrying"),
+        (changed("failed", |spec| spec["command"] = json!(["false"])), "Failed"),
+    ];
+    for (object, reached) in cases {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        stage.create::<PatchJob>(object).await;
+        let condition = move |job: Option<&PatchJob>| {
+            job.is_some_and(|job| state(job).0 == reached || (reached == "Failed" && is(job, condition::FAILED)))
+        };
+        stage.until(&name, reached, condition).await;
+        stage.delete_to_nothing(&name).await;
+    }
+    // One that waits for another, and that other.
+    stage.create::<PatchJob>(job(&stage, "first", one)).await;
+    stage.job("first", "admitted", |job| is(job, condition::ADMITTED)).await;
+    stage.create::<PatchJob>(job(&stage, "queued", one)).await;
+    stage.job("queued", "queued", |job| state(job).0 == "Queued").await;
+    stage.delete_to_nothing("queued").await;
+    stage.delete_to_nothing("first").await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_deleted_goes_with_all_in_it_and_may_come_back() {
+    let stage = Stage::new("whole", json!({})).await;
+    let slow = Wish { patches: 1200, seconds_a_batch: 0.5, workers: 1, ..Wish::default() };
+    let mut cluster = job(&stage, "bench", slow)["spec"]["clusterSpec"].clone();
+    cluster["activeDeadlineSeconds"] = json!(600);
+    stage.create::<PatchCluster>(json!({"metadata": {"name": "bench"}, "spec": cluster})).await;
+    let mut on = job(&stage, "on-bench", slow);
+    on["spec"].as_object_mut().unwrap().remove("clusterSpec");
+    on["spec"]["clusterName"] = json!("bench");
+    stage.create::<PatchJob>(on).await;
+    let mut suspended = job(&stage, "suspended", slow);
+    suspended["spec"]["suspend"] = json!(true);
+    stage.create::<PatchJob>(suspended).await;
+    stage.create::<PatchJob>(job(&stage, "running", slow)).await;
+    stage.job("running", "running", |job| is(job, condition::READY)).await;
+    stage.job("on-bench", "running", |job| state(job).0 == "Running").await;
+    stage.delete_namespace().await;
+    stage.make_namespace().await;
+    stage.create::<PatchJob>(job(&stage, "running", Wish::default())).await;
+    let status = stage.job("running", "complete", |job| is(job, condition::COMPLETE)).await.status.unwrap();
+    assert_eq!((status.attempt, status.exit_code), (1, Some(0)), "nothing of the one before is known any more");
+}
+
+#[tokio::test]
+async fn definitions_are_upgraded_under_running_jobs() {
+    let stage = Stage::new("upgraded", json!({})).await;
+    stage.create::<PatchJob>(job(&stage, "old", Wish { patches: 480, seconds_a_batch: 0.3, ..Wish::default() })).await;
+    stage.job("old", "running", |job| is(job, condition::READY)).await;
+    let definitions = Api::<CustomResourceDefinition>::all(stage.client.clone());
+    for plural in ["patchjobs", "patchclusters", "patchprofiles", "teams"] {
+        // As the next release may: a field more.
+        let name = format!("{plural}.microtome.dev");
+        let mut definition = definitions.get(&name).await.unwrap();
+        let schema = definition.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema.as_mut().unwrap();
+        let spec = schema.properties.as_mut().unwrap().get_mut("spec").unwrap();
+        let field = json!({"type": "string", "description": "Of a later release."});
+        spec.properties.as_mut().unwrap().insert("later".to_owned(), serde_json::from_value(field).unwrap());
+        definitions.replace(&name, &PostParams::default(), &definition).await.unwrap();
+    }
+    stage.create::<PatchJob>(job(&stage, "new", Wish { workers: 1, ..Wish::default() })).await;
+    stage.job("new", "complete", |job| is(job, condition::COMPLETE)).await;
+    let status = stage.job("old", "complete", |job| is(job, condition::COMPLETE)).await.status.unwrap();
+    assert_eq!((status.attempt, status.progress.unwrap().patches), (1, 480));
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! Ways out of a namespace, a profile or a quota: each is refused, and says so.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;

@@ -1,7 +1,5 @@
 //! Attempts: how a job goes on after its program failed, its head was lost, or it was suspended, and when it ends.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
-
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use microtome_api::{PatchCluster, PatchJob, condition, names};
