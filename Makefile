@@ -9,7 +9,7 @@ export MICROTOME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/microtome
 export CARGO_TARGET_DIR ?= $(MICROTOME_CACHE)/target
 release := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help demo test check fmt lint unit python wheel e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin deny crds chart kustomize
+.PHONY: help demo test check fmt lint unit python wheel e2e release bench bench-feed fuzz stores cluster cluster-down install-plugin plugin-builds plugin-pages deny crds chart kustomize
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -83,10 +83,18 @@ crds: setup-tests ## write crds/ and the chart's copy anew from the types, and c
 kustomize: setup-tests ## write config/ anew from the chart
 	UPDATE=1 tests/chart
 
-install-plugin: ## kubectl microtome, into ~/.local/bin
+install-plugin: ## kubectl microtome, with completion and man pages, into ~/.local
 	tests/setup rust
 	cargo build --release --locked -p kubectl-microtome
-	install -D $(release)/kubectl-microtome $(HOME)/.local/bin/kubectl-microtome
+	install -D -t $(HOME)/.local/bin $(release)/kubectl-microtome config/krew/kubectl_complete-microtome
+	install -D -m 644 -t $(HOME)/.local/share/man/man1 crates/kubectl-microtome/man/*.1
+
+plugin-builds: ## the plugin for Linux and macOS, as archives (PLATFORMS=…; RELEASE_URL= and HOMEPAGE= write krew's manifest, too)
+	tests/setup rust
+	config/krew/build $(PLATFORMS)
+
+plugin-pages: setup-tests ## write the plugin's man pages anew from its command line
+	UPDATE=1 cargo test --locked -p kubectl-microtome --bin kubectl-microtome pages
 
 deny: setup-tests ## licences, sources and bans of all dependencies
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

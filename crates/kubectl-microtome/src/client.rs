@@ -1,99 +1,107 @@
-//! The way to the apiserver, as the user's kubeconfig says, and errors in the user's words.
+//! The way to the apiserver, as the user's kubeconfig says.
 
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Api, Client, Config, Resource};
+use microtome_api::{PatchCluster, PatchJob};
 
-use crate::settings::Target;
+use crate::target::Target;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why there is no answer.
+/// Why there is no way.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("cannot read the kubeconfig")]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
-    #[error("neither a kubeconfig nor a service account tells where the cluster is")]
-    Infer(#[source] kube::config::InferConfigError),
+    #[error("cannot read the kubeconfig; `kubectl config view` says which it is")]
+    Kubeconfig(#[source] KubeconfigError),
+    #[error(
+        "neither a kubeconfig nor a service account tells where the cluster is; set KUBECONFIG or give --kubeconfig"
+    )]
+    Infer(#[source] Box<InferConfigError>),
     #[error("cannot make a client of the cluster")]
     Client(#[source] kube::Error),
-    #[error("patchjob {name:?} not found in namespace {namespace:?}")]
-    NoJob { name: String, namespace: String },
-    #[error("the cluster does not know patchjobs: is Microtome installed?")]
-    NotInstalled,
-    #[error("you have no right to {verb} patchjobs in namespace {namespace:?}")]
-    NoRight { verb: &'static str, namespace: String },
-    #[error("cannot {verb} patchjobs in namespace {namespace:?}: {message}")]
-    Refused { verb: &'static str, namespace: String, message: String },
-    #[error("cannot {verb} patchjobs in namespace {namespace:?}")]
-    Unreachable { verb: &'static str, namespace: String, source: Box<kube::Error> },
 }
 
-/// A client, and the namespace that the user means.
-pub(crate) async fn connect(target: &Target) -> Result<(Client, String), Error> {
-    // Said here because two libraries would each be ready to bring their own.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = KubeConfigOptions { context: target.context.clone(), ..KubeConfigOptions::default() };
-    let mut config = match &target.kubeconfig {
+/// A cluster, and the namespace in it that the user means.
+pub(crate) struct Cluster {
+    config: Config,
+    client: Client,
+    /// The namespace.
+    pub(crate) namespace: String,
+}
+
+impl Cluster {
+    /// Reads the kubeconfig. Nothing is sent yet.
+    pub(crate) async fn connect(target: &Target) -> Result<Self, Error> {
+        // Said here because two libraries would each be ready to bring their own.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut config = configured(target).await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(READ_TIMEOUT);
+        config.default_retry = true;
+        if target.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&target.impersonate);
+            config.auth_info.impersonate_groups = Some(target.impersonate_groups.clone());
+        }
+        let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(config.clone()).map_err(Error::Client)?;
+        Ok(Self { config, client, namespace })
+    }
+
+    /// A client for requests that are answered at once.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// A client for answers that go on for as long as there is something to say, and may be silent for long.
+    pub(crate) fn patient(&self) -> Result<Client, Error> {
+        let mut config = self.config.clone();
+        config.read_timeout = None;
+        Client::try_from(config).map_err(Error::Client)
+    }
+
+    /// Objects of the namespace.
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client(), &self.namespace)
+    }
+
+    /// The namespace's jobs.
+    pub(crate) fn jobs(&self) -> Api<PatchJob> {
+        self.api()
+    }
+
+    /// The namespace's clusters.
+    pub(crate) fn clusters(&self) -> Api<PatchCluster> {
+        self.api()
+    }
+
+    /// Objects of the namespace, or of all.
+    pub(crate) fn api_of<K>(&self, all_namespaces: bool) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        if all_namespaces { Api::all(self.client()) } else { self.api() }
+    }
+}
+
+async fn configured(target: &Target) -> Result<Config, Error> {
+    let options = KubeConfigOptions {
+        context: target.context.clone(),
+        cluster: target.cluster.clone(),
+        user: target.user.clone(),
+    };
+    let chosen = options.context.is_some() || options.cluster.is_some() || options.user.is_some();
+    match &target.kubeconfig {
         Some(path) => {
             let kubeconfig = Kubeconfig::read_from(path).map_err(Error::Kubeconfig)?;
-            Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Error::Kubeconfig)?
+            Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Error::Kubeconfig)
         }
-        None if target.context.is_some() => Config::from_kubeconfig(&options).await.map_err(Error::Kubeconfig)?,
-        None => Config::infer().await.map_err(Error::Infer)?,
-    };
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.default_retry = true;
-    let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    Ok((Client::try_from(config).map_err(Error::Client)?, namespace))
-}
-
-/// What the apiserver's refusal means to the user; `name` is the job that was asked for.
-pub(crate) fn explain(error: kube::Error, verb: &'static str, namespace: &str, name: Option<&str>) -> Error {
-    let namespace = namespace.to_owned();
-    match (&error, name) {
-        (kube::Error::Api(status), _) if status.is_forbidden() => Error::NoRight { verb, namespace },
-        // A missing object is named in the details; a missing kind is not.
-        (kube::Error::Api(status), Some(name)) if status.is_not_found() && names_an_object(status) => {
-            Error::NoJob { name: name.to_owned(), namespace }
-        }
-        (kube::Error::Api(status), _) if status.is_not_found() => Error::NotInstalled,
-        (kube::Error::Api(status), _) => Error::Refused { verb, namespace, message: status.message.clone() },
-        _ => Error::Unreachable { verb, namespace, source: Box::new(error) },
-    }
-}
-
-fn names_an_object(status: &kube::core::Status) -> bool {
-    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use kube::core::Status;
-    use kube::core::response::StatusDetails;
-
-    use super::*;
-
-    fn said(reason: &str, code: u16, named: &str) -> String {
-        let details = StatusDetails {
-            name: named.to_owned(),
-            group: String::new(),
-            kind: String::new(),
-            uid: String::new(),
-            causes: Vec::new(),
-            retry_after_seconds: 0,
-        };
-        let status = Status::failure("", reason).with_code(code).with_details(details);
-        explain(kube::Error::Api(status.boxed()), "get", "x", Some("a")).to_string()
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        assert_eq!(said("NotFound", 404, "a"), "patchjob \"a\" not found in namespace \"x\"");
-        assert_eq!(said("NotFound", 404, ""), "the cluster does not know patchjobs: is Microtome installed?");
-        assert_eq!(said("Forbidden", 403, "a"), "you have no right to get patchjobs in namespace \"x\"");
+        None if chosen => Config::from_kubeconfig(&options).await.map_err(Error::Kubeconfig),
+        None => Config::infer().await.map_err(|error| Error::Infer(Box::new(error))),
     }
 }

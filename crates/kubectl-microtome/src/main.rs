@@ -1,32 +1,49 @@
 //! `kubectl microtome`: what a researcher asks of the cluster. Data on stdout, everything else on stderr.
 //!
-//! Reads objects through the user's own kubeconfig and rights; what it prints is a pure function of objects and now.
-//! Exit codes: 0 done, 1 the cluster said no or there is no such thing, 2 the command line is wrong.
+//! Reads and writes objects through the user's own kubeconfig and rights; what it prints is a pure function of objects and
+//! now. Exit codes: 0 done, 1 the cluster said no or there is no such thing, 2 the command line is wrong, 130 after Ctrl-C;
+//! `submit --wait` and `attach` end with the program's own.
 
-mod args;
 mod client;
 mod cmd;
+mod complete;
+mod follow;
+mod interrupt;
+mod job;
+mod log;
 mod output;
+mod paged;
+mod reference;
+mod refusal;
 mod screen;
-mod settings;
 mod table;
+mod target;
+mod terminal;
 mod text;
+mod waiting;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let outcome = match args::Args::parse().verb {
-        args::Verb::Status(status) => cmd::status::run(status.into()).await,
-        args::Verb::Version => cmd::version::run(),
+fn main() -> ExitCode {
+    let cli = cmd::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return told(&error.into()),
     };
+    let outcome = runtime.block_on(cmd::run(cli));
+    // A key that nobody pressed any more is not waited for.
+    runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Ok(code) => code,
+        // Who reads the output has seen enough, say `head`.
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => told(&error),
     }
+}
+
+fn told(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

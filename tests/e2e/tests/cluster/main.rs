@@ -11,6 +11,7 @@ mod heads;
 mod lifecycle;
 mod outages;
 mod outcomes;
+mod plugin;
 mod pools;
 mod power;
 mod rights;
