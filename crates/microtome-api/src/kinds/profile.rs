@@ -54,7 +54,7 @@ pub struct PatchProfileSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeadCaps {
-    /// Pools of the operator's settings, by name, the first preferred. Empty: any node.
+    /// Pools of the operator's settings, by name, the first preferred. Empty: all there are, in their order.
     #[serde(default)]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub pools: Vec<String>,
@@ -72,7 +72,7 @@ pub struct HeadCaps {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerCaps {
-    /// Pools of the operator's settings, by name, the first preferred. Empty: any node.
+    /// Pools of the operator's settings, by name, the first preferred. Empty: all there are, in their order.
     #[serde(default)]
     #[schemars(length(max = 16), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub pools: Vec<String>,

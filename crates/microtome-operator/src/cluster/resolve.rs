@@ -81,8 +81,11 @@ pub(crate) fn head_pools<'a>(cluster: &PatchCluster, profile: &'a PatchProfile) 
     if has_gpu { &caps.head.pools } else { &caps.workers.pools }
 }
 
-/// The pools of these names.
+/// The pools of these names; all where none is named: the queue counts no other nodes.
 fn pools(names: &[String], around: &Surroundings<'_>, profile: &PatchProfile) -> Result<Vec<Pool>, Refusal> {
+    if names.is_empty() {
+        return Ok(around.pools.to_vec());
+    }
     let find = |name: &String| {
         around.pools.iter().find(|pool| pool.name == *name).cloned().ok_or_else(|| {
             let profile = profile.name_any();
@@ -301,6 +304,8 @@ mod tests {
             (names(&resolved_here.head_pools), names(&resolved_here.worker_pools)),
             (vec!["spot".into()], vec!["spot".into()])
         );
+        profile.spec.workers.pools.clear();
+        assert_eq!(names(&resolved(&cluster, &profile).unwrap().worker_pools), ["spot", "gpu"], "all, in their order");
         profile.spec.workers.pools = vec!["none".into()];
         assert!(resolved(&cluster, &profile).unwrap_err().message.contains("names the pool \"none\""));
     }

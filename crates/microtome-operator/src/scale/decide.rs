@@ -229,7 +229,7 @@ impl fmt::Display for Decision {
             }
         }
         match self.ingest_bound {
-            Some(bound) => write!(f, "; bound by {}", bound.as_str()),
+            Some(bound) => write!(f, "; bound by {}", bound.said().0.as_str()),
             None => Ok(()),
         }
     }

@@ -11,6 +11,7 @@ use microtome_e2e::stage::Stage;
 use serde_json::json;
 
 const TRAIN: &str = include_str!("../../../programs/train_numpy.py");
+const EMBED: &str = include_str!("../../../programs/embed_numpy.py");
 
 async fn log(stage: &Stage, attempt: i32) -> String {
     stage.api::<Pod>().logs(&names::head_pod("train", attempt), &LogParams::default()).await.unwrap()
@@ -68,4 +69,22 @@ async fn without_a_program_patches_are_stored_and_the_stream_is_the_embedded_run
     object["spec"]["output"]["url"] = json!(directory.path());
     let run = embedded(&object);
     assert_eq!(done.status.unwrap().stream_digest.as_deref(), run["stream_digest"].as_str());
+}
+
+#[tokio::test]
+async fn features_of_a_slide_are_written_once_and_a_second_run_reads_nothing() {
+    let stage = Stage::new("embedded", json!({})).await;
+    let mut object = job(&stage, "train", Wish::default());
+    object["spec"]["command"] = json!(["python3", "-c", EMBED]);
+    object["spec"]["output"] = json!({"url": "az://results/e2e-embedded/", "format": "WebDataset"});
+    let dataset = &mut object["spec"]["datasets"][0];
+    (dataset["order"], dataset["sampling"]) = (json!("BySlide"), json!({"grid": {"stride": 256, "edge": "Drop"}}));
+    for (name, slides) in [("train", 1), ("again", 0)] {
+        object["metadata"]["name"] = json!(name);
+        stage.create::<PatchJob>(object.clone()).await;
+        let done = stage.job(name, "over", |job| is(job, condition::COMPLETE) || is(job, condition::FAILED)).await;
+        assert!(is(&done, condition::COMPLETE), "{:?}", state(&done));
+        let said = last_json(&stage.log(name).await);
+        assert_eq!(said, json!({"patches": slides * 88, "slides": slides}), "{name}");
+    }
 }
