@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
 use kube::Api;
@@ -40,7 +41,9 @@ impl Researcher {
             json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "microtome-researcher"});
         let binding = json!({"metadata": {"name": "researcher"}, "roleRef": role, "subjects": [subject(&user)]});
         stage.create::<RoleBinding>(binding).await;
-        Self { stage, user, folder: tempfile::tempdir().unwrap() }
+        let researcher = Self { stage, user, folder: tempfile::tempdir().unwrap() };
+        researcher.until_allowed("patchjobs", Some(&researcher.stage.name)).await;
+        researcher
     }
 
     /// Bound `microtome-viewer` in the whole cluster, too.
@@ -49,6 +52,26 @@ impl Researcher {
         let binding = json!({"metadata": {"name": self.user}, "roleRef": role, "subjects": [subject(&self.user)]});
         let bindings: Api<ClusterRoleBinding> = Api::all(self.stage.client.clone());
         bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+        self.until_allowed("teams", None).await;
+    }
+
+    /// Waits until the apiserver has heard of a binding.
+    async fn until_allowed(&self, resource: &str, namespace: Option<&str>) {
+        let attributes =
+            json!({"group": "microtome.dev", "resource": resource, "verb": "list", "namespace": namespace});
+        let review = json!({"metadata": {}, "spec": {"user": self.user, "resourceAttributes": attributes}});
+        let review: SubjectAccessReview = serde_json::from_value(review).unwrap();
+        let reviews: Api<SubjectAccessReview> = Api::all(self.stage.client.clone());
+        let heard = async {
+            while !reviews
+                .create(&PostParams::default(), &review)
+                .await
+                .unwrap()
+                .status
+                .is_some_and(|status| status.allowed)
+            {}
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("the binding counts");
     }
 
     fn spawn(&self, arguments: &[&str]) -> Child {
