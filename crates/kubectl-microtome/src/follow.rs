@@ -41,7 +41,7 @@ impl Follow {
                 Some(changes) => match changes.try_next().await {
                     Ok(Some(event)) => self.seen(event),
                     Ok(None) => Seen::Again,
-                    Err(error) => Seen::Lost(error),
+                    Err(error) => Seen::Lost("watch", error),
                 },
                 None => self.look().await,
             };
@@ -50,11 +50,11 @@ impl Follow {
                 Seen::Gone => return Ok(None),
                 Seen::Nothing => {}
                 Seen::Again => self.changes = None,
-                Seen::Lost(error) => {
+                Seen::Lost(verb, error) => {
                     self.changes = None;
                     tries += 1;
                     if is_final(&error) || tries > TRIES || self.version.is_none() {
-                        return Err(Asked::of("get", "patchjobs", &self.name, &self.namespace).refused(error).into());
+                        return Err(Asked::of(verb, "patchjobs", &self.name, &self.namespace).refused(error).into());
                     }
                     if tries == 1 {
                         eprintln!("the apiserver does not answer; trying again");
@@ -73,15 +73,15 @@ impl Follow {
             // Never seen: the apiserver says best what is missing.
             Ok(None) => match self.jobs.get(&self.name).await {
                 Ok(job) => job,
-                Err(error) => return Seen::Lost(error),
+                Err(error) => return Seen::Lost("get", error),
             },
-            Err(error) => return Seen::Lost(error),
+            Err(error) => return Seen::Lost("get", error),
         };
         let version = job.resource_version().unwrap_or_default();
         let only = WatchParams::default().fields(&format!("metadata.name={}", self.name));
         match self.jobs.watch(&only, &version).await {
             Ok(changes) => self.changes = Some(changes.boxed()),
-            Err(error) => return Seen::Lost(error),
+            Err(error) => return Seen::Lost("watch", error),
         }
         let is_known = self.version.as_ref() == Some(&version);
         self.version = Some(version);
@@ -108,7 +108,8 @@ enum Seen {
     Gone,
     Nothing,
     Again,
-    Lost(kube::Error),
+    /// What was asked for, and why there was no answer.
+    Lost(&'static str, kube::Error),
 }
 
 /// Whether another try would hear the same.

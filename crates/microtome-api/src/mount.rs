@@ -33,6 +33,8 @@ pub const TOKEN_FILE: &str = "/var/run/secrets/microtome/token";
 
 /// The environment variable with the Unix socket from which the program reads its patches.
 pub const FEED_VARIABLE: &str = "MICROTOME_FEED";
+/// The socket to which the program hands over files that are to be stored at the job's output.
+pub const OUTPUT_VARIABLE: &str = "MICROTOME_OUTPUT";
 /// The environment variable with the bytes of patches that a head may hold, as a quantity.
 pub const MEMORY_VARIABLE: &str = "MICROTOME_MEMORY";
 /// The environment variable with the job's UID.

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod overview;
 pub mod package;
 mod relative;
+pub mod results;
 pub mod saved;
 pub mod selection_cache;
 pub mod selection_file;

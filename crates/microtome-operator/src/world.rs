@@ -1,5 +1,8 @@
 //! All that is watched, and who is woken by what.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -149,7 +152,13 @@ impl Watches {
 
         let (bells, bell) = (teams.clone(), admission.clone());
         let (all, cluster, job) = (world.clone(), cluster_waker.clone(), job_waker.clone());
-        self.teams.listen(move |_| {
+        let specs = Specs::default();
+        self.teams.listen(move |team| {
+            let name = team.name_any();
+            // Admission writes teams' statuses all the time; that is nobody's business here.
+            if !specs.has_changed(&name, all.teams.get_global(&name).map(|team| team.metadata.generation)) {
+                return;
+            }
             // What one team loses another may gain.
             bells.ring();
             cluster.wake_all(&all.clusters);
@@ -193,6 +202,24 @@ fn watch<K: Watchable>(client: &Client, config: Config) -> Watch<K> {
     Watch::new(Api::all(client.clone()), config)
 }
 
+/// The generations of objects that were last seen: a change of their status is none of their spec.
+#[derive(Default)]
+struct Specs(Mutex<HashMap<String, Option<i64>>>);
+
+impl Specs {
+    /// Whether an object is another than when it was last seen; `now` is nothing where it is gone.
+    fn has_changed(&self, name: &str, now: Option<Option<i64>>) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match now {
+            Some(generation) => seen.insert(name.to_owned(), generation) != Some(generation),
+            None => {
+                seen.remove(name);
+                true
+            }
+        }
+    }
+}
+
 /// A cluster has many pods that are not ours, and what is in them is nobody's here.
 fn holds_only(pod: &mut Pod) {
     pod.metadata = ObjectMeta {
@@ -231,5 +258,19 @@ fn wake_owner<K: kube::Resource>(object: &K, waker: &Waker<PatchCluster>) {
         (object.meta().namespace.as_ref(), object.labels().get(names::LABEL_CLUSTER))
     {
         waker.wake(namespace, cluster);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_new_generation_is_a_change_and_so_are_coming_and_going() {
+        let specs = Specs::default();
+        assert!(specs.has_changed("t", Some(Some(1))), "new");
+        assert!(!specs.has_changed("t", Some(Some(1))), "its status");
+        assert!(specs.has_changed("t", Some(Some(2))) && specs.has_changed("t", None), "its spec, and its end");
+        assert!(specs.has_changed("t", Some(Some(1))), "another of that name");
     }
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, PropagationPolicy, WatchParams};
 use kube::{Api, Resource, ResourceExt};
-use microtome_api::PatchJob;
+use microtome_api::{PatchJob, names};
 use serde::de::DeserializeOwned;
 
 use crate::client::Cluster;
@@ -42,6 +43,7 @@ pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<ExitCode> 
     };
     let work = async {
         for reference in &names {
+            let pods = if args.wait { own_pods(&cluster, reference).await? } else { Vec::new() };
             let there = match reference {
                 Reference::Job(name) => delete(&cluster.jobs(), ("patchjobs", name), &args).await?,
                 Reference::Cluster(name) => delete(&cluster.clusters(), ("patchclusters", name), &args).await?,
@@ -51,6 +53,9 @@ pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<ExitCode> 
                     Reference::Job(name) => gone(&cluster, cluster.jobs(), ("patchjobs", name)).await?,
                     Reference::Cluster(name) => gone(&cluster, cluster.clusters(), ("patchclusters", name)).await?,
                 }
+                for pod in &pods {
+                    gone::<Pod>(&cluster, cluster.api(), ("pods", pod)).await?;
+                }
             }
             if there {
                 output::print(&format!("{reference} deleted\n"))?;
@@ -59,6 +64,25 @@ pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<ExitCode> 
         Ok(ExitCode::SUCCESS)
     };
     interrupt::or_leave(work, "what was asked to go is going all the same").await
+}
+
+/// The pods that go with it: of a job on a standing cluster, none.
+async fn own_pods(cluster: &Cluster, reference: &Reference) -> anyhow::Result<Vec<String>> {
+    let name = match reference {
+        Reference::Cluster(name) => name,
+        Reference::Job(name) => {
+            let asked = Asked::of("get", "patchjobs", name, &cluster.namespace);
+            let job = cluster.jobs().get_opt(name).await.map_err(|error| asked.refused(error))?;
+            if job.is_none_or(|job| job.spec.cluster_name.is_some()) {
+                return Ok(Vec::new());
+            }
+            name
+        }
+    };
+    let labels = ListParams::default().labels(&format!("{}={name}", names::LABEL_CLUSTER));
+    let asked = Asked::list("pods", Some(&cluster.namespace));
+    let pods = cluster.api::<Pod>().list_metadata(&labels).await.map_err(|error| asked.refused(error))?;
+    Ok(pods.items.iter().map(ResourceExt::name_any).collect())
 }
 
 async fn selected(cluster: &Cluster, selector: &str) -> anyhow::Result<Vec<Reference>> {
@@ -80,9 +104,7 @@ async fn delete<K>(api: &Api<K>, (resource, name): (&'static str, &str), args: &
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
-    // In the foreground the object stays until its pods are gone.
-    let policy = if args.wait { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
-    let params = DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() };
+    let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
     match api.delete(name, &params).await {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 404 && args.ignore_not_found => Ok(false),

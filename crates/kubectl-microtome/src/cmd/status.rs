@@ -58,7 +58,7 @@ fn shown(job: PatchJob, format: Format) -> anyhow::Result<String> {
     match format {
         Format::Table | Format::Wide => Ok(screen(&job, &Zoned::now())),
         Format::Json => output::json(&output::bare(job)),
-        Format::Yaml => Ok(format!("---\n{}", output::yaml(&output::bare(job))?)),
+        Format::Yaml => output::yaml(&output::bare(job)),
         Format::Name => Ok(output::name(&job)),
     }
 }
@@ -79,7 +79,8 @@ async fn watched(cluster: &Cluster, name: &str, format: Format) -> anyhow::Resul
                 last = line;
             }
         } else {
-            output::print(&shown(job.clone(), format)?)?;
+            let between = if format == Format::Yaml { "---\n" } else { "" };
+            output::print(&format!("{between}{}", shown(job.clone(), format)?))?;
         }
         if condition::has_ended(text::conditions(&job)) {
             return Ok(ExitCode::SUCCESS);

@@ -74,20 +74,25 @@ pub(super) async fn run(args: Args, mut target: Target) -> anyhow::Result<ExitCo
         output::print(&shown(job, args.output, "created (server dry run)")?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    // From here on there is a job, whatever becomes of this.
     let name = job.name_any();
-    let job = if args.output == Format::Table { verdict(&cluster, job).await } else { job };
+    let goes_on = format!(
+        "patchjob/{name} goes on; kubectl microtome logs {name} -f takes its log up again, stop {name} ends it"
+    );
+    interrupt::or_leave(say_and_wait(&cluster, job, &args), &goes_on).await
+}
+
+async fn say_and_wait(cluster: &Cluster, job: PatchJob, args: &Args) -> anyhow::Result<ExitCode> {
+    let name = job.name_any();
+    let is_table = matches!(args.output, Format::Table | Format::Wide);
+    let job = if is_table { verdict(cluster, job).await } else { job };
+    let said = if is_table { created(&job, &Zoned::now()) } else { shown(job, args.output, "created")? };
     if args.wait {
-        eprint!("{}", created(&job, &Zoned::now()));
-        let goes_on = format!(
-            "patchjob/{name} goes on; kubectl microtome logs {name} -f takes its log up again, stop {name} ends it"
-        );
-        return interrupt::or_leave(wait(&cluster, &name), &goes_on).await;
+        // Of stdout all is the program's.
+        eprint!("{said}");
+        return wait(cluster, &name).await;
     }
-    let text = match args.output {
-        Format::Table | Format::Wide => created(&job, &Zoned::now()),
-        other => shown(job, other, "created")?,
-    };
-    output::print(&text)?;
+    output::print(&said)?;
     Ok(ExitCode::SUCCESS)
 }
 

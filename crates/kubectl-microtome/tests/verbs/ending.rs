@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::objects::{JOBS, cluster, condition, ended, job, running};
+use crate::objects::{JOBS, cluster, condition, ended, job, pod, running};
 use crate::stage::{Stage, finish};
 
 async fn stage() -> Stage {
@@ -69,7 +69,16 @@ async fn jobs_are_deleted_by_name_or_label() {
     assert_eq!(missing.code, Some(1));
     assert!(missing.err.contains("patchjob \"a\" not found"), "{missing:?}");
     assert_eq!(stage.done(&["delete", "a", "--ignore-not-found"]).await.out, "");
-    assert_eq!(stage.done(&["delete", "-l", "run=7", "--wait"]).await.out, "patchjob/b deleted\n");
+    stage.server.put(pod("b-head-1", "b", "head"));
+    let child = stage.spawn(&["delete", "-l", "run=7", "--wait"]);
+    // The pod is waited for, too.
+    let is_watch = |request: &String| request.contains("/pods?") && request.contains("watch=true");
+    stage.server.until(|state| state.requests.iter().any(is_watch)).await;
+    stage.server.lock().remove("/api/v1/namespaces/pathology/pods/b-head-1");
+    stage.server.changed();
+    let run = finish(child).await;
+    stage.nothing_was_refused();
+    assert_eq!((run.code, run.out.as_str()), (Some(0), "patchjob/b deleted\n"), "{run:?}");
     assert!(stage.server.lock().objects.is_empty());
     let none = stage.run(&["delete", "-l", "run=7"]).await;
     assert_eq!(none.code, Some(1));

@@ -46,7 +46,7 @@ impl Stage {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-microtome"));
+        let mut command = Command::new(plugin());
         command.args(arguments).env("KUBECONFIG", self.folder.path().join("config")).env("TZ", "UTC");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -81,6 +81,11 @@ impl Stage {
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
+}
+
+/// The program: the one that was built for the tests, or another that is to be tried.
+pub(crate) fn plugin() -> String {
+    std::env::var("KUBECTL_MICROTOME").unwrap_or_else(|_| env!("CARGO_BIN_EXE_kubectl-microtome").to_owned())
 }
 
 /// Waits for the end of a run.

@@ -128,6 +128,18 @@ async fn ctrl_c_leaves_a_submitted_job_running() {
 }
 
 #[tokio::test]
+async fn ctrl_c_before_the_queue_has_answered_leaves_the_job_too() {
+    let stage = Stage::researcher().await;
+    let child = stage.spawn(&["submit", "-f", &sample(&stage), "--name", "a"]);
+    stage.server.until_asked("watch=true").await;
+    interrupt(&child);
+    let run = finish(child).await;
+    assert_eq!(run.code, Some(130));
+    assert!(run.err.contains("patchjob/a goes on"), "{run:?}");
+    assert!(stage.server.lock().objects.contains_key(&format!("{JOBS}/a")));
+}
+
+#[tokio::test]
 async fn a_dry_run_makes_nothing() {
     let stage = Stage::researcher().await;
     stage.file("m.py", "");

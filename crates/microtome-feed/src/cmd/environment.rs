@@ -34,6 +34,8 @@ pub(super) struct Environment {
 pub(super) struct About<'a> {
     /// The socket with its patches.
     pub(super) feed: &'a Path,
+    /// The socket for its results.
+    pub(super) output: Option<&'a Path>,
     pub(super) job_uid: Option<&'a str>,
     pub(super) attempt: i32,
     pub(super) checkpoints: Option<&'a Path>,
@@ -51,6 +53,7 @@ impl Environment {
             (mount::FEED_VARIABLE.to_owned(), about.feed.to_owned()),
             (mount::ATTEMPT_VARIABLE.to_owned(), about.attempt.to_string().into()),
         ]);
+        set.extend(about.output.map(|path| (mount::OUTPUT_VARIABLE.to_owned(), path.to_owned())));
         set.extend(about.job_uid.map(|uid| (mount::JOB_UID_VARIABLE.to_owned(), uid.into())));
         set.extend(about.checkpoints.map(|path| (mount::CHECKPOINTS_VARIABLE.to_owned(), path.to_owned())));
         let folders = tools.into_iter().flat_map(|tools| [mount::PACKAGE, mount::PYTHON].map(|name| tools.join(name)));
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
 
     fn about() -> About<'static> {
-        About { feed: Path::new("/run/feed"), job_uid: None, attempt: 2, checkpoints: None }
+        About { feed: Path::new("/run/feed"), output: None, job_uid: None, attempt: 2, checkpoints: None }
     }
 
     fn path(environment: &Environment, name: &str) -> Option<String> {

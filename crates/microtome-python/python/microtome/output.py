@@ -16,9 +16,10 @@ from .errors import RequestError
 class Output:
     """Files at the job's `output.url`. One that is written appears whole when it is done, or not at all."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, head: str | None = None) -> None:
+        """url: where the files are. head: the socket of a head that stores them, since it has the keys; a loader knows it."""
         self.url = url
-        self._native = _native.Output(url)
+        self._native = _native.Output(url, head)
 
     def __repr__(self) -> str:
         return f"Output({self.url!r})"

@@ -220,8 +220,13 @@ where
     K: Kind + Resource<Scope = ClusterResourceScope, DynamicType = ()>,
 {
     let (api, mut dice, mut taken) = (Api::<K>::all(stage.client.clone()), Dice(seed), 0);
-    let wish = Wish { workers: 1, ..Wish::default() };
-    stage.create::<PatchJob>(job(stage, "live", wish)).await;
+    // Whatever a team may use: no node has this.
+    let impossible = |name: &str| {
+        let mut object = job(stage, name, Wish { workers: 1, ..Wish::default() });
+        object["spec"]["clusterSpec"]["head"]["resources"]["limits"]["example.com/none"] = json!("1");
+        object
+    };
+    stage.create::<PatchJob>(impossible("live")).await;
     let original = spec_of(&api, &stage.name).await;
     for number in 0..times {
         let before = spec_of(&api, &stage.name).await;
@@ -234,7 +239,7 @@ where
             continue;
         }
         let name = format!("fresh-{number}");
-        stage.create::<PatchJob>(job(stage, &name, wish)).await;
+        stage.create::<PatchJob>(impossible(&name)).await;
         told_the_same(stage, &name, &what).await;
         stage.delete_to_nothing(&name).await;
         taken += 1;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use microtome_slide::Stores;
+use microtome_slide::{SlideUrl, Stores};
 use tokio::sync::oneshot;
 
 use super::super::environment::{About, Environment};
@@ -17,6 +17,7 @@ use super::{GRACE, saving, storing};
 use crate::handoff::{HandedOff, Handoff};
 use crate::head::{self, Door, Feed, Head, Mode, Order};
 use crate::job::Job;
+use crate::results::Results;
 
 /// What an attempt is told besides its job.
 #[derive(Clone, Debug, Default)]
@@ -104,14 +105,20 @@ impl Attempt<'_> {
         let saver = saved.map(|(directory, url)| saving::start(stores, directory, url)).transpose()?;
         let directory = tempfile::tempdir().context("no temporary directory for the program's socket")?;
         let handoff = Handoff::listen(directory.path()).context("no socket for the program")?;
-        let environment = self.environment(handoff.path());
+        let results = self.results(directory.path())?;
+        let environment = self.environment(handoff.path(), results.as_ref().map(|(results, _)| results.path()));
         let kept = environment.keep();
         let _kept = kept.inspect_err(|error| tracing::warn!(%error, "`microtome shell` will find no head"));
         let mut program = Program::start(self.command, &environment, tail)?;
         let output = self.job.object.spec.output.as_ref().map(|output| output.url.clone());
         let (closing, closed) = oneshot::channel();
         let handing = tokio::spawn(async move { handoff.serve((feeds, output), closed).await });
+        let storing = results.map(|(results, folder)| tokio::spawn(results.serve(stores.clone(), folder)));
         let mut ended = program.attend((handing, closing), until, GRACE).await?;
+        if let Some(storing) = storing {
+            // A program that has ended hands nothing over.
+            storing.abort();
+        }
         if let Some(saver) = saver {
             // The workers need not wait for that.
             head.drain().await;
@@ -120,11 +127,18 @@ impl Attempt<'_> {
         Ok(ended)
     }
 
+    /// Where the program hands over its results, and where they go; nothing where the job has no output.
+    fn results(&self, directory: &Path) -> Result<Option<(Results, SlideUrl)>> {
+        let Some(output) = &self.job.object.spec.output else { return Ok(None) };
+        let folder = SlideUrl::parse_prefix(&output.url).context("spec.output.url")?;
+        Ok(Some((Results::listen(directory).context("no socket for the program's results")?, folder)))
+    }
+
     /// What the program is told in its environment.
-    fn environment(&self, feed: &Path) -> Environment {
+    fn environment(&self, feed: &Path, output: Option<&Path>) -> Environment {
         let Setting { attempt, job_uid, environment, checkpoints, .. } = &self.setting;
         let (job_uid, checkpoints) = (job_uid.as_deref(), checkpoints.as_deref());
-        Environment::new(About { feed, job_uid, attempt: *attempt, checkpoints }).with(environment)
+        Environment::new(About { feed, output, job_uid, attempt: *attempt, checkpoints }).with(environment)
     }
 }
 
