@@ -9,7 +9,9 @@ pub mod mount;
 pub mod names;
 pub mod quantity;
 
-pub use kinds::cluster::{ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, Resources, WorkerSpec};
+pub use kinds::cluster::{
+    ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, QueueState, Resources, WorkerSpec,
+};
 pub use kinds::job::{Checkpoints, JobStatus, Package, PatchJob, PatchJobSpec, Progress, Variable};
 pub use kinds::profile::{
     Access, HeadCaps, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, PullSecret, StorageSecret,

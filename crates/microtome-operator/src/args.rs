@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use microtome_api::names;
 
+use crate::cmd::replay::Replaying;
 use crate::cmd::simulate::{Output, Simulation};
 use crate::config;
 use crate::settings::{LogFormat, PodName, PullPolicy, Settings};
@@ -25,6 +26,24 @@ pub(crate) enum Verb {
     Run(Run),
     /// Say what the queue would do with a scenario: which job starts when, and what teams get. Needs no cluster.
     Simulate(Simulate),
+    /// Derive a cluster's decisions again from the operator's log; exits 1 and names the first that comes out otherwise.
+    Replay(Replay),
+}
+
+/// Flags of `replay`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Replay {
+    /// The operator's log in JSON, from one operator; other lines are passed over; - reads standard input
+    log: PathBuf,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value = "jsonl")]
+    output: Output,
+}
+
+impl From<Replay> for Replaying {
+    fn from(replay: Replay) -> Self {
+        Self { log: replay.log, output: replay.output }
+    }
 }
 
 /// Flags of `simulate`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::Client;
 
+use crate::admission::record::Recorder;
 use crate::control::authority::Authority;
 use crate::control::hub::Hub;
 use crate::events::Events;
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     /// Signs the operator's own certificate; heads are given its public half.
     pub(crate) authority: Authority,
     pub(crate) clock: Clock,
+    /// What the log says of admission so far.
+    pub(crate) recorder: Recorder,
 }
 
 /// What time it is. Tests have their own.

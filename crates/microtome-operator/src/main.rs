@@ -10,7 +10,7 @@
 //!
 //! Each controller is the same steps in files of the same names: observe (reads) → decide (pure, total) → apply (ordered
 //! writes, then orphans) → status (pure) → patch. This file declares and wires; `cmd/` carries the verbs out. `simulate/` plays
-//! scenarios for the verb of that name and touches no cluster.
+//! scenarios and `replay/` what the log recorded, for the verbs of those names; they touch no cluster.
 
 mod admission;
 mod args;
@@ -29,6 +29,7 @@ mod job;
 mod leader;
 mod logs;
 mod metrics;
+mod replay;
 mod scale;
 mod settings;
 mod simulate;
@@ -49,6 +50,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let args::Args { verb } = args::Args::parse();
     match verb {
         args::Verb::Run(run) => cmd::run::run(run.try_into()?).await.map(|()| ExitCode::SUCCESS),
+        args::Verb::Replay(replay) => cmd::replay::run(&replay.into()),
         args::Verb::Simulate(simulate) => cmd::simulate::run(&simulate.into()),
     }
 }

@@ -1,6 +1,9 @@
 //! The operator's metrics. Those of its controllers and of its requests have the names that controller-runtime gave them, so
-//! that dashboards find them; labels are of fixed sets, and no job, slide or namespace is ever named.
+//! that dashboards find them; labels are of fixed sets, but for the teams' names, and no job, slide or namespace is ever named.
 
+pub(crate) mod teams;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +12,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use teams::{Stand, Teams};
 
 /// The exposition format that the library writes.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -46,6 +51,7 @@ pub(crate) struct Metrics {
     requests: Family<Answer, Counter>,
     leads: Gauge,
     heads: Gauge,
+    teams: Teams,
 }
 
 /// How a pass ended.
@@ -67,6 +73,7 @@ impl Default for Metrics {
             requests: Family::default(),
             leads: Gauge::default(),
             heads: Gauge::default(),
+            teams: Teams::default(),
         }
     }
 }
@@ -82,6 +89,7 @@ impl Metrics {
         registry.register("rest_client_requests", "Requests to the apiserver, watches apart", self.requests.clone());
         registry.register("microtome_operator_leads", "1 while this operator leads", self.leads.clone());
         registry.register("microtome_operator_attached_heads", "Heads that report", self.heads.clone());
+        registry.register_collector(Box::new(self.teams.clone()));
         registry
     }
 
@@ -115,6 +123,11 @@ impl Metrics {
     /// This operator leads from now on.
     pub(crate) fn leads(&self) {
         self.leads.set(1);
+    }
+
+    /// How teams stand, after a pass of admission.
+    pub(crate) fn teams(&self, teams: BTreeMap<String, Stand>) {
+        self.teams.stand(teams);
     }
 
     /// A head has attached (1) or gone (-1).

@@ -2,6 +2,7 @@
 
 mod contest;
 mod future;
+mod idle;
 mod judge;
 mod keys;
 mod reclaim;
@@ -24,7 +25,13 @@ const PEAK_STARTS: usize = 16;
 
 /// Decides on everything that waits.
 pub fn decide(snapshot: &Snapshot, previous: &Previous) -> Decisions {
-    let mut pass = Pass::new(snapshot);
+    let decisions = decisions(Pass::new(snapshot), previous);
+    // Whoever was not looked at would have changed nothing: the tests' histories hold every pass to it.
+    debug_assert_eq!(decisions, self::decisions(Pass { is_thorough: true, ..Pass::new(snapshot) }, previous));
+    decisions
+}
+
+fn decisions(mut pass: Pass<'_>, previous: &Previous) -> Decisions {
     pass.reject();
     pass.promote();
     pass.take_over(previous);
@@ -42,6 +49,8 @@ pub(crate) struct Pass<'a> {
     running: Vec<u64>,
     /// No node has more free of anything than this; it may have less.
     peak: Vec<i128>,
+    /// Whether somebody started since that was found.
+    is_peak_old: bool,
     pub(crate) keys: Keys,
     /// Jobs of this pass that hold something now.
     started: Vec<Started>,
@@ -60,6 +69,8 @@ pub(crate) struct Pass<'a> {
     /// Somebody was passed over for a reservation; if one ends, all are looked at again.
     was_behind: bool,
     is_lifted: bool,
+    /// Whether every class is looked at, whatever the least that its leaf asks for.
+    is_thorough: bool,
     decisions: Decisions,
 }
 
@@ -88,6 +99,7 @@ impl<'a> Pass<'a> {
             within: snapshot.within.clone(),
             running: snapshot.running.clone(),
             peak: snapshot.slots.free.peak(),
+            is_peak_old: false,
             keys: Keys::new(snapshot, &snapshot.own),
             started: Vec::new(),
             taken: BTreeSet::new(),
@@ -99,6 +111,7 @@ impl<'a> Pass<'a> {
             hopeless: vec![false; snapshot.shapes.len()],
             was_behind: false,
             is_lifted: false,
+            is_thorough: false,
             decisions: Decisions::default(),
         }
     }
@@ -155,7 +168,12 @@ impl<'a> Pass<'a> {
             was_idle.set(was_idle.get() || is_idle);
             is_idle
         };
-        let mut contest = Contest::new(self.snapshot, &|job| self.taken.contains(&job), &is_idle);
+        let is_nobody = |leaf: usize| {
+            let is_nobody = self.is_leaf_idle(leaf);
+            was_idle.set(was_idle.get() || is_nobody);
+            is_nobody
+        };
+        let mut contest = Contest::new(self.snapshot, &|job| self.taken.contains(&job), &is_nobody, &is_idle);
         self.was_behind = was_idle.get();
         for leaf in contest.leaves() {
             self.rank(&mut contest, leaf);
@@ -164,6 +182,12 @@ impl<'a> Pass<'a> {
             let Some((job, class)) = contest.head(leaf) else { break };
             // Others of the same parent may have used up a guarantee since the leaf was ranked.
             if contest.tier(leaf) != Some(self.tier(leaf, class)) {
+                self.rank(&mut contest, leaf);
+                continue;
+            }
+            // Nothing happens between those of one leaf and tier that are passed over: they can all be at once.
+            if self.is_leaf_idle(leaf) {
+                contest.retire(leaf);
                 self.rank(&mut contest, leaf);
                 continue;
             }
@@ -179,22 +203,6 @@ impl<'a> Pass<'a> {
             }
         }
         false
-    }
-
-    /// Whether to look at a class would change nothing while the reservations stand: it finds no room, evicts nobody, and another
-    /// has the reservation that it could get.
-    fn is_idle(&self, leaf: usize, class: Class) -> bool {
-        let shape = self.snapshot.shapes.get(class.0);
-        if !(self.full[class.0] || self.is_above_peak(shape)) {
-            return false;
-        }
-        let may_evict = self.snapshot.settings.reclaim.is_some()
-            && fits_under(self.held.row(leaf), &shape.total, self.snapshot.guarantee.row(leaf));
-        if may_evict || self.reservations.iter().any(|held| (held.leaf, held.class) == (leaf, class)) {
-            return false;
-        }
-        let is_borrowed = self.tier(leaf, class) == 1;
-        self.reservations.iter().any(|held| self.is_rival(held, leaf, shape) && (is_borrowed || held.was_inside))
     }
 
     fn rank(&self, contest: &mut Contest<'_>, leaf: usize) {
@@ -260,6 +268,7 @@ impl<'a> Pass<'a> {
         if self.started.len().is_multiple_of(PEAK_STARTS) {
             self.peak = self.room.peak();
         }
+        self.is_peak_old = true;
         self.started.push(started);
         self.mend();
         let id = |&job: &usize| snapshot.entry(job).map(|entry| entry.job.id.clone());

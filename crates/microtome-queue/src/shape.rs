@@ -15,6 +15,8 @@ pub(crate) struct Shape {
     pub(crate) largest_first: Vec<usize>,
     /// What all pods ask for together.
     pub(crate) total: Vec<i128>,
+    /// By column: what its largest pod asks for.
+    pub(crate) largest: Vec<i128>,
     /// The pools in which any of its pods could be, were they empty.
     pub(crate) mask: u128,
     /// Whether it fits into an empty cluster.
@@ -79,13 +81,17 @@ impl Shape {
                 *sum = (*sum + times(amount, group.count)).min(LARGEST_SUM);
             }
         }
+        let mut largest = vec![0; columns.len()];
+        for group in groups.iter().filter(|group| group.count > 0) {
+            largest.iter_mut().zip(&group.requests).for_each(|(most, &amount)| *most = amount.max(*most));
+        }
         let largest_first = largest_first(&groups, &capacity);
         let mask = groups
             .iter()
             .filter(|group| group.count > 0)
             .map(|group| group.mask(slots))
             .fold(0, |all, mask| all | mask);
-        let mut shape = Self { groups, largest_first, total, mask, is_possible: false };
+        let mut shape = Self { groups, largest_first, total, largest, mask, is_possible: false };
         shape.is_possible = fit::place(&shape, &mut slots.offers.clone(), slots).is_some();
         shape
     }

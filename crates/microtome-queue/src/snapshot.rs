@@ -2,6 +2,7 @@
 //!
 //! A snapshot is a value. It can be made anew for every pass, or kept and told what changed; both give the same decisions.
 
+mod floor;
 mod jobs;
 mod read;
 
@@ -18,6 +19,7 @@ use crate::team::Team;
 use crate::tree::Tree;
 use crate::{Amounts, Ledger};
 
+pub(crate) use floor::Floor;
 pub use read::Standing;
 
 /// How the queue works, for all teams.
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub(crate) ids: HashMap<String, usize>,
     /// By team: what waits, by class.
     pub(crate) queues: Vec<Queue>,
+    /// By team: the least that anybody in its queue asks for; none where nobody waits.
+    pub(crate) floors: Vec<Option<Floor>>,
     /// What running jobs of a team and of all below hold.
     pub(crate) held: Matrix,
     /// The part of that which is within guarantees.
@@ -126,6 +130,7 @@ impl Snapshot {
             vacant: Vec::new(),
             ids: HashMap::new(),
             queues: Vec::new(),
+            floors: Vec::new(),
             held: Matrix::default(),
             within: Matrix::default(),
             own: Matrix::default(),
@@ -242,6 +247,7 @@ impl Snapshot {
         [self.held, self.within, self.own] = std::array::from_fn(|_| Matrix::new(teams, columns));
         (self.running, self.waiting) = (vec![0; teams], vec![0; teams]);
         self.queues = vec![Queue::new(); teams];
+        self.floors = vec![None; teams];
         // What a team that is gone held is charged to nobody from now on; its past decays in the ledger.
         let gone: Vec<String> =
             self.ledger.teams().keys().filter(|name| self.tree.find(name).is_none()).cloned().collect();

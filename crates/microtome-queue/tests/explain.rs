@@ -134,7 +134,7 @@ fn with_exact_deadlines_and_no_arrivals_everybody_starts_when_it_was_forecast() 
     for_each_seed(1_500, |seed| {
         let mut random = Random::new(seed);
         let (mut model, mut snapshot, mut previous) = world(&mut random);
-        let expected = forecast(&snapshot, &previous, usize::MAX);
+        let expected = forecast(&snapshot, &previous, usize::MAX, usize::MAX);
         let mut seen: BTreeMap<String, i64> = BTreeMap::new();
         loop {
             for id in settle(&mut model, &mut snapshot, &mut previous) {

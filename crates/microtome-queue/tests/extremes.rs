@@ -94,7 +94,7 @@ fn nothing_panics_at_the_ends() {
             for id in &waiting {
                 assert!(explainer.explain(id).is_some());
             }
-            let _ = microtome_queue::forecast(&snapshot, &previous, 3);
+            let _ = microtome_queue::forecast(&snapshot, &previous, 3, 3);
             let _ = (snapshot.standings(), snapshot.faults("t0"), snapshot.next_evictable());
             snapshot.advance(*random.pick(&[snapshot.now(), snapshot.now().saturating_add(1), i64::MAX]));
         }

@@ -20,6 +20,7 @@ use crate::quantity::Quantity;
     status = "ClusterStatus",
     derive = "PartialEq",
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Queue","type":"string","jsonPath":".status.queue.summary"}"#,
     printcolumn = r#"{"name":"Workers","type":"integer","jsonPath":".status.workersReady"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -111,6 +112,9 @@ pub struct ClusterStatus {
     pub conditions: Vec<Condition>,
     /// The generation that the conditions speak of.
     pub observed_generation: Option<i64>,
+    /// While it waits for its team's turn: its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueState>,
     /// When the first head was made; the deadline counts from here.
     pub start_time: Option<Time>,
     /// The newest head.
@@ -127,6 +131,27 @@ pub struct ClusterStatus {
     /// Of a standing cluster: since when it has had no job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<Time>,
+}
+
+/// A place in a team's queue. The condition `Admitted` says in words what it waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueState {
+    /// For people: `2/14`, or `>10`.
+    pub summary: String,
+    /// The place among those of the team that wait; counts from 1. Only the first ten are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<i32>,
+    /// How many of the team wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<i32>,
+    /// About when it starts, if nobody else comes and everybody takes the declared time; to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Time>,
+    /// The first thing in its way, as one word: `TeamMax`, `TeamRunning`, `Short`, `NoFit`, `Behind`.
+    pub reason: String,
+    /// When this was said. It is said anew after 30 seconds at the earliest, unless the reason is another.
+    pub said_at: Time,
 }
 
 /// One attempt's head pod.

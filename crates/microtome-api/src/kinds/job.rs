@@ -6,7 +6,7 @@ use microtome_plan::dataset::Dataset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cluster::PatchClusterSpec;
+use super::cluster::{PatchClusterSpec, QueueState};
 pub use super::output::{Encoding, Format, Output};
 pub use super::program::{Checkpoints, Package, Variable};
 
@@ -22,6 +22,7 @@ pub use super::program::{Checkpoints, Package, Variable};
     derive = "PartialEq",
     printcolumn = r#"{"name":"Team","type":"string","jsonPath":".status.team"}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Queue","type":"string","jsonPath":".status.queue.summary"}"#,
     printcolumn = r#"{"name":"Progress","type":"string","jsonPath":".status.progress.summary"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -133,6 +134,9 @@ pub struct JobStatus {
     /// On a standing cluster: before this, the next attempt is not made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
+    /// While it waits for its team's turn: its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueState>,
     /// When the program first started.
     pub start_time: Option<Time>,
     /// When the job ended.

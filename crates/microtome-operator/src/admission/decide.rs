@@ -8,7 +8,9 @@ use microtome_queue::{Action, Explainer, Explanation, Previous, Refusal, Standin
 
 use super::book::{Backoff, Book, Entry};
 use super::observe::Observed;
-use super::snapshot::{Cluster, Key, State, has_ended, is_admitted, queue};
+use super::place;
+use super::scene::{Played, Scene};
+use super::snapshot::{Cluster, Key, State, has_ended, is_admitted, scene};
 use crate::backoff;
 
 /// A verdict on one cluster.
@@ -38,52 +40,39 @@ pub(crate) enum Verdict {
 }
 
 /// A pass: what to say of clusters and teams, and what to remember.
-#[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) decisions: Vec<Decision>,
+    /// When waiting clusters start, as far as anybody is to be told; in seconds, by uid.
+    pub(crate) expected: BTreeMap<String, i64>,
     pub(crate) book: Book,
     pub(crate) standings: BTreeMap<String, Standing>,
     /// What is wrong with teams, by name: each begins with its field, and whether its jobs are refused for it.
     pub(crate) faults: BTreeMap<String, Vec<(String, bool)>>,
     /// How many workers a running cluster may have, by uid.
     pub(crate) allowed: BTreeMap<String, u32>,
+    /// What the queue decided by, and what it decided.
+    pub(crate) scene: Scene,
+    pub(crate) played: Played,
 }
 
 /// Decides.
 pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Outcome {
     let mut book = prune(observed, clusters, now);
     let mut decisions = not_provisioned(observed, clusters, &mut book, now);
-    let mut queue = queue(observed, clusters, now);
-    let waiting: Vec<&Cluster> = clusters.iter().filter(|cluster| cluster.state == State::Waiting).collect();
-    let mut refused = BTreeMap::new();
-    for cluster in &waiting {
-        let uid = &cluster.key.uid;
-        if book.backoffs.get(uid).is_some_and(|backoff| backoff.until > now) {
-            continue;
-        }
-        match queue.refusal(&cluster.job) {
-            Some(refusal) => {
-                refused.insert(uid.clone(), refusal);
-            }
-            None => {
-                if book.accepted.insert(uid.clone()) {
-                    queue.accept(cluster.job.deadline_seconds);
-                }
-                queue.submit(cluster.job.clone());
-            }
-        }
-    }
-    let previous = Previous { reservations: book.reservations.clone() };
-    let passed = microtome_queue::decide(&queue, &previous);
-    let started = note(&passed, &mut book, now);
-    queue.apply(&passed);
-    book.reservations.clone_from(&passed.reservations);
-    book.ledger = Some(queue.ledger().clone());
-    let previous = Previous::from(&passed);
-    let mut explainer = Explainer::new(&queue, &previous);
+    let rests = |book: &Book, uid: &str| book.backoffs.get(uid).is_some_and(|backoff| backoff.until > now);
+    let scene = scene(observed, clusters, |uid| !rests(&book, uid), now);
+    let played = scene.play();
+    book.accepted.extend(played.accepted.iter().cloned());
+    let started = note(&played.decisions, &mut book, now);
+    book.reservations.clone_from(&played.decisions.reservations);
+    book.ledger = Some(played.ledger.clone());
+    let (queue, previous) = (&played.queue, Previous::from(&played.decisions));
+    let waiting = clusters.iter().filter(|cluster| cluster.state == State::Waiting);
+    let expected = place::expected(observed, clusters, queue, &previous);
+    let mut explainer = Explainer::new(queue, &previous);
     for cluster in waiting {
         let uid = &cluster.key.uid;
-        let verdict = match (refused.remove(uid), book.backoffs.get(uid)) {
+        let verdict = match (played.refused.get(uid).cloned(), book.backoffs.get(uid)) {
             (Some(Refusal::NoTeam(_)), _) => Verdict::NoTeam,
             (Some(refusal), _) => Verdict::Reject(refusal),
             _ if started.contains(uid) => Verdict::Admit { team: cluster.job.team.clone() },
@@ -95,7 +84,7 @@ pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Out
         };
         decisions.push(Decision { key: cluster.key.clone(), verdict });
     }
-    decisions.extend(running(observed, clusters, &passed, &book));
+    decisions.extend(running(observed, clusters, &played.decisions, &book));
     decisions.extend(told_again(observed, clusters, &book, now));
     let faults = observed.teams.iter().map(|team| {
         let faults = queue.faults(&team.name_any());
@@ -103,7 +92,8 @@ pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Out
     });
     let standings = queue.standings();
     let allowed = super::headroom::allowed(observed, clusters, &standings, queue.capacity());
-    Outcome { decisions, faults: faults.collect(), standings, allowed, book }
+    let faults = faults.collect();
+    Outcome { decisions, expected, faults, standings, allowed, book, scene, played }
 }
 
 /// What is remembered of clusters that are still there; of one that was suspended or is over, nothing once its pods are gone.

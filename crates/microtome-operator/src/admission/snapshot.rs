@@ -6,13 +6,12 @@ use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, READY, Reason};
 use microtome_api::quantity::{Quantity, QuantityError};
 use microtome_api::{PatchCluster, Resources};
-use microtome_queue::{
-    Amounts, Hold, Job, JobLimits, Ledger, PodGroup, Reclaim, Run, Settings, Snapshot, Team, TeamFault,
-};
+use microtome_queue::{Amounts, Hold, Job, JobLimits, Ledger, PodGroup, Reclaim, Settings, Team, TeamFault};
 
 use super::book::Entry;
 use super::nodes;
 use super::observe::{Holding, Observed, created};
+use super::scene::{Asked, Place, Running, Scene, gathered};
 use crate::cluster::head_pools;
 use crate::{tenancy, write};
 
@@ -35,6 +34,16 @@ pub(crate) struct Key {
     pub(crate) uid: String,
 }
 
+impl Key {
+    /// What people call it.
+    pub(crate) fn title(&self) -> String {
+        match self.name.as_str() {
+            "" => format!("a job of {} that is gone", self.namespace),
+            name => format!("{}/{name}", self.namespace),
+        }
+    }
+}
+
 /// Whether a cluster waits or holds something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -47,44 +56,52 @@ pub(crate) enum State {
     },
 }
 
-/// What the queue decides by; waiting clusters are not in it yet.
-pub(crate) fn queue(observed: &Observed, clusters: &[Cluster], now: i64) -> Snapshot {
-    let share = &observed.fair_share;
+/// What the queue decides by. Clusters that do not ask again yet are not in it.
+pub(crate) fn scene(observed: &Observed, clusters: &[Cluster], asks: impl Fn(&str) -> bool, now: i64) -> Scene {
+    let (share, kept) = (&observed.fair_share, &observed.kept.book);
     let half_life = u64::from(share.half_life_seconds);
-    let mut ledger = observed.kept.book.ledger.clone().unwrap_or_else(|| Ledger::new(half_life, now));
+    let mut ledger = kept.ledger.clone().unwrap_or_else(|| Ledger::new(half_life, now));
     if ledger.half_life_seconds() != half_life {
         ledger.set_half_life(half_life);
     }
+    let now = now.max(ledger.at());
     let reclaim = Reclaim { min_runtime_seconds: share.reclaim.min_runtime_seconds.into() };
-    let settings = Settings { reclaim: share.reclaim.enabled.then_some(reclaim) };
-    let mut queue = Snapshot::new(ledger, settings, now);
-    queue.set_nodes(
-        nodes::nodes(&observed.nodes, nodes::taken(observed), &observed.pools),
-        nodes::pools(&observed.pools),
-    );
-    queue.set_teams(observed.teams.iter().map(|one| (one.name_any(), team(one, observed))).collect());
+    let nodes = nodes::nodes(&observed.nodes, nodes::taken(observed), &observed.pools);
+    let mut scene = Scene {
+        now,
+        ledger,
+        settings: Settings { reclaim: share.reclaim.enabled.then_some(reclaim) },
+        pools: nodes::pools(&observed.pools),
+        nodes: nodes.into_iter().map(|node| (node.name.clone(), node)).collect(),
+        teams: observed.teams.iter().map(|one| (one.name_any(), team(one, observed))).collect(),
+        jobs: BTreeMap::new(),
+        places: BTreeMap::new(),
+        reservations: kept.reservations.clone(),
+    };
     for cluster in clusters {
-        if let State::Holds { holds, is_leaving } = &cluster.state {
-            let entry = observed
-                .kept
-                .book
-                .runs
-                .get(&cluster.key.uid)
-                .copied()
-                .unwrap_or(Entry { started: now, ..Entry::default() });
-            let deadline = i64::try_from(cluster.job.deadline_seconds).unwrap_or(i64::MAX);
-            let run = Run {
-                started: entry.started,
-                ends: entry.started.saturating_add(deadline),
-                within: entry.within,
-                is_leaving: *is_leaving || entry.is_leaving,
-                checkpoint: None,
-                holds: holds.clone(),
-            };
-            queue.run(cluster.job.clone(), run);
-        }
+        let uid = &cluster.key.uid;
+        let place = match &cluster.state {
+            State::Waiting if asks(uid) => Place::Asks { is_accepted: kept.accepted.contains(uid) },
+            State::Waiting => continue,
+            State::Holds { holds, is_leaving } => Place::Runs(running(cluster, holds, *is_leaving, observed, now)),
+        };
+        scene.jobs.insert(uid.clone(), Asked { title: cluster.key.title(), job: cluster.job.clone() });
+        scene.places.insert(uid.clone(), place);
     }
-    queue
+    scene
+}
+
+fn running(cluster: &Cluster, holds: &[Hold], is_leaving: bool, observed: &Observed, now: i64) -> Running {
+    let entry = observed.kept.book.runs.get(&cluster.key.uid).copied();
+    let entry = entry.unwrap_or(Entry { started: now, ..Entry::default() });
+    let deadline = i64::try_from(cluster.job.deadline_seconds).unwrap_or(i64::MAX);
+    Running {
+        started: entry.started,
+        ends: entry.started.saturating_add(deadline),
+        within: entry.within,
+        is_leaving: is_leaving || entry.is_leaving,
+        holds: gathered(holds),
+    }
 }
 
 fn team(team: &microtome_api::Team, observed: &Observed) -> Team {

@@ -3,59 +3,64 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, EVICTED, READY, Reason};
 use microtome_api::quantity::Quantity;
-use microtome_api::{ClusterStatus, PatchCluster, Team, TeamStatus};
+use microtome_api::{ClusterStatus, PatchCluster, QueueState, Team, TeamStatus};
 use microtome_queue::{Amounts, Explanation, Reason as Why, Refusal, Standing};
 
-use super::decide::{Decision, Outcome, Verdict};
+use super::decide::{Outcome, Verdict};
 use super::observe::Observed;
-use super::snapshot::gave_back;
+use super::place::{self, TOLD_POSITIONS};
+use super::snapshot::{Cluster, State, gave_back};
+use crate::metrics::teams::Stand;
 use crate::tenancy;
 
-/// Positions are told up to here: with every start all positions change, and each is a write.
-const TOLD_POSITIONS: usize = 10;
-
-/// Clusters whose condition `Admitted` changes, those that start first.
-pub(crate) fn clusters(
-    observed: &Observed,
-    decisions: &[Decision],
-    now: Timestamp,
-) -> Vec<(PatchCluster, ClusterStatus)> {
-    let mut changes = Vec::new();
-    for decision in decisions {
-        let Some(cluster) = observed.clusters.iter().find(|cluster| cluster.uid().as_ref() == Some(&decision.key.uid))
-        else {
-            continue;
-        };
-        let Some((on, reason, message)) = verdict(&decision.verdict, observed) else { continue };
-        let mut status = cluster.status.clone().unwrap_or_default();
-        let is_evicted = matches!(decision.verdict, Verdict::Evict { .. } | Verdict::NotProvisioned { .. });
-        condition::set(&mut status.conditions, condition::new(ADMITTED, Some(on), reason, message.clone(), now));
-        if is_evicted {
-            condition::set(&mut status.conditions, condition::new(EVICTED, Some(true), reason, message, now));
-        } else if on {
-            status.conditions.retain(|condition| condition.type_ != EVICTED);
-        }
-        if Some(&status) != cluster.status.as_ref() {
-            changes.push((on, cluster.clone(), status));
-        }
+/// Clusters whose condition `Admitted` or whose place changes, those that start first.
+pub(crate) fn clusters(observed: &Observed, outcome: &Outcome, now: Timestamp) -> Vec<(PatchCluster, ClusterStatus)> {
+    let mut verdicts: BTreeMap<&str, &Verdict> = BTreeMap::new();
+    for decision in &outcome.decisions {
+        verdicts.entry(&decision.key.uid).or_insert(&decision.verdict);
     }
-    for cluster in observed.clusters.iter().filter(|cluster| gave_back(cluster, observed)) {
-        let mut status = cluster.status.clone().unwrap_or_default();
-        let verdict = condition::new(ADMITTED, Some(false), Reason::Suspended, "spec.suspend is true", now);
-        condition::set(&mut status.conditions, verdict);
-        changes.push((false, cluster.clone(), status));
+    let mut changes = Vec::new();
+    for cluster in &observed.clusters {
+        let (uid, before) = (cluster.uid().unwrap_or_default(), cluster.status.clone().unwrap_or_default());
+        let mut status = ClusterStatus { queue: None, ..before.clone() };
+        let verdict = verdicts.get(uid.as_str()).copied();
+        if let Some(Verdict::Wait(told)) = verdict {
+            status.queue = Some(place::place(told, outcome.expected.get(&uid).copied(), before.queue.as_ref(), now));
+        }
+        let said = verdict.and_then(|verdict| say(verdict, status.queue.as_ref(), observed));
+        if let Some((on, reason, message)) = said {
+            set(&mut status, verdict, condition::new(ADMITTED, Some(on), reason, message, now));
+        } else if gave_back(cluster, observed) {
+            let verdict = condition::new(ADMITTED, Some(false), Reason::Suspended, "spec.suspend is true", now);
+            condition::set(&mut status.conditions, verdict);
+        }
+        if status != before {
+            changes.push((condition::is_true(&status.conditions, ADMITTED), cluster.clone(), status));
+        }
     }
     changes.sort_by_key(|(on, _, _)| !on);
     changes.into_iter().map(|(_, cluster, status)| (cluster, status)).collect()
 }
 
-fn verdict(verdict: &Verdict, observed: &Observed) -> Option<(bool, Reason, String)> {
+/// What was said of admission; one that is evicted says so beside it until it is admitted again.
+fn set(status: &mut ClusterStatus, verdict: Option<&Verdict>, admitted: Condition) {
+    if matches!(verdict, Some(Verdict::Evict { .. } | Verdict::NotProvisioned { .. })) {
+        let evicted = Condition { type_: EVICTED.to_owned(), status: "True".to_owned(), ..admitted.clone() };
+        condition::set(&mut status.conditions, evicted);
+    } else if admitted.status == "True" {
+        status.conditions.retain(|condition| condition.type_ != EVICTED);
+    }
+    condition::set(&mut status.conditions, admitted);
+}
+
+fn say(verdict: &Verdict, place: Option<&QueueState>, observed: &Observed) -> Option<(bool, Reason, String)> {
     let told = match verdict {
         Verdict::Admit { team } => (true, Reason::Admitted, format!("charged to team {team}")),
-        Verdict::Wait(told) => (false, Reason::Queued, waits(told, observed)),
+        Verdict::Wait(told) => (false, Reason::Queued, waits(told, place, observed)),
         Verdict::BacksOff { until } => {
             let message = format!("its pods found no node; it asks again at {}", clock(*until));
             (false, Reason::Queued, message)
@@ -74,10 +79,10 @@ fn verdict(verdict: &Verdict, observed: &Observed) -> Option<(bool, Reason, Stri
     Some(told)
 }
 
-fn waits(told: &Explanation, observed: &Observed) -> String {
-    let position = match told.position {
-        position @ ..=TOLD_POSITIONS => format!("position {position} in the team's queue"),
-        _ => format!("behind {TOLD_POSITIONS} or more in the team's queue"),
+fn waits(told: &Explanation, place: Option<&QueueState>, observed: &Observed) -> String {
+    let position = match place.and_then(|place| place.position) {
+        Some(position) => format!("position {position} in the team's queue"),
+        None => format!("behind {TOLD_POSITIONS} or more in the team's queue"),
     };
     let why = match &told.reason {
         Why::TeamMax { team, resource, used, max, wanted } => {
@@ -133,6 +138,18 @@ pub(crate) fn teams(observed: &Observed, outcome: &Outcome, now: Timestamp) -> V
     changes.filter(|(team, status)| team.status.as_ref() != Some(status)).collect()
 }
 
+/// How teams stand, in numbers.
+pub(crate) fn gauges(clusters: &[Cluster], outcome: &Outcome) -> BTreeMap<String, Stand> {
+    let mut oldest: BTreeMap<&str, i64> = BTreeMap::new();
+    for cluster in clusters.iter().filter(|cluster| cluster.state == State::Waiting) {
+        let since = oldest.entry(&cluster.job.team).or_insert(cluster.job.submitted);
+        *since = cluster.job.submitted.min(*since);
+    }
+    let waited = |team: &str| oldest.get(team).map_or(0, |since| outcome.scene.now - since);
+    let stand = |(team, standing): (&String, &Standing)| (team.clone(), Stand::new(standing, waited(team)));
+    outcome.standings.iter().map(stand).collect()
+}
+
 fn stand(status: &mut TeamStatus, standing: &Standing) {
     let count = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
     status.used = quantities(&standing.used);
@@ -141,12 +158,7 @@ fn stand(status: &mut TeamStatus, standing: &Standing) {
 }
 
 /// What runs a team's jobs, or why it does not; faults that stop nothing are told all the same.
-fn ready(
-    team: &Team,
-    observed: &Observed,
-    outcome: &Outcome,
-    now: Timestamp,
-) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+fn ready(team: &Team, observed: &Observed, outcome: &Outcome, now: Timestamp) -> Condition {
     let conflicts = tenancy::conflicts(&observed.teams, team);
     if !conflicts.is_empty() {
         let held: Vec<_> = conflicts.iter().map(|(namespace, holder)| format!("{namespace} ({holder})")).collect();

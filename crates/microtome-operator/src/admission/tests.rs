@@ -68,7 +68,7 @@ fn pass(observed: &Observed) -> (Vec<String>, Vec<(Team, TeamStatus)>) {
         let admitted = status.conditions.iter().find(|condition| condition.type_ == ADMITTED).unwrap();
         format!("{} {}: {}", admitted.status, admitted.reason, admitted.message)
     };
-    let changed = status::clusters(observed, &outcome.decisions, now);
+    let changed = status::clusters(observed, &outcome, now);
     (changed.iter().map(|(_, status)| line(status)).collect(), status::teams(observed, &outcome, now))
 }
 
@@ -158,7 +158,7 @@ fn pods_that_find_no_node_give_their_quota_back_and_ask_again_later() {
     let (lines, _) = pass(&observed);
     assert_eq!(lines, ["False ProvisioningTimeout: its pods found no node for 1800 s"]);
     let outcome = outcome(&observed);
-    let (_, changed) = status::clusters(&observed, &outcome.decisions, Timestamp::UNIX_EPOCH).remove(0);
+    let (_, changed) = status::clusters(&observed, &outcome, Timestamp::UNIX_EPOCH).remove(0);
     assert!(condition::is_true(&changed.conditions, EVICTED));
     assert_eq!(outcome.book.backoffs["cluster-uid"].until, 2060);
     // The operator died before it could say so: the next one does.
@@ -255,12 +255,127 @@ fn teams_say_what_is_wrong_with_them_by_its_field_and_the_others_go_on() {
     assert_eq!(ready("v"), "InvalidTeam spec.parentName: no team nobody");
 }
 
+/// What is said of a team, once `change` was made to it and its name; the cluster's own team is there beside it.
+fn said_of(observed: &Observed, others: &[(&str, &dyn Fn(&mut Team))]) -> Vec<String> {
+    let mut observed = observed.clone();
+    for (name, change) in others {
+        let mut team = fixtures::team();
+        (team.metadata.name, team.spec.namespaces) = (Some((*name).to_owned()), Vec::new());
+        change(&mut team);
+        observed.teams.push(team);
+    }
+    let (lines, teams) = pass(&observed);
+    assert_eq!(lines, ["True Admitted: charged to team t"], "the queue goes on for the others");
+    let last = teams.into_iter().rev().take(others.len()).rev();
+    let ready = |(team, status): (Team, TeamStatus)| {
+        let condition = status.conditions.into_iter().find(|condition| condition.type_ == READY).unwrap();
+        format!("{}: {} {} {}", team.name_any(), condition.status, condition.reason, condition.message)
+    };
+    last.map(ready).collect()
+}
+
+#[test]
+fn bad_teams_are_named_by_their_field() {
+    let parent = |name: &'static str| move |team: &mut Team| team.spec.parent_name = Some(name.to_owned());
+    assert_eq!(
+        said_of(&queued(), &[("u", &parent("v")), ("v", &parent("u"))]),
+        [
+            "u: False InvalidTeam spec.parentName: cycle u → v → u",
+            "v: False InvalidTeam spec.parentName: cycle v → u → v"
+        ]
+    );
+    let one = |team: &mut Team| drop(team.spec.guarantee.insert("nvidia.com/gpu".to_owned(), Quantity("1".to_owned())));
+    let above = |team: &mut Team| {
+        team.spec.parent_name = Some("u".to_owned());
+        team.spec.guarantee.insert("nvidia.com/gpu".to_owned(), Quantity("2".to_owned()));
+    };
+    assert_eq!(
+        said_of(&queued(), &[("u", &one), ("v", &above)]),
+        ["u: True Ready ", "v: True Ready spec.guarantee.nvidia.com/gpu: 2 is above the 1 of team u, which counts"]
+    );
+    let weight = |weight: i64| move |team: &mut Team| team.spec.weight = weight;
+    assert_eq!(
+        said_of(&queued(), &[("u", &weight(0)), ("v", &weight(2_000_000_000)), ("w", &weight(-1))]),
+        [
+            "u: True Ready spec.weight: 0 runs only what no other team beside it wants",
+            "v: True Ready spec.weight: 2000000000 leaves nothing to teams of usual weights",
+            "w: True Ready spec.weight: 0 runs only what no other team beside it wants",
+        ]
+    );
+}
+
+#[test]
+fn a_max_below_what_runs_is_told_and_nobody_is_stopped_for_it() {
+    let mut observed = running();
+    max(&mut observed, "cpu", "4");
+    observed.teams[0].spec.job_limits.max_running = Some(0);
+    let (lines, teams) = pass(&observed);
+    assert_eq!(lines, ["True Admitted: charged to team t"]);
+    let told = "spec.max.cpu: 4 is below the 10 that run; spec.jobLimits.maxRunning: 0 is below the 1 that run";
+    let ready = &teams[0].1.conditions[0];
+    assert_eq!((ready.status.as_str(), ready.message.as_str()), ("True", told));
+}
+
+#[test]
+fn who_waits_is_told_its_place_and_when_it_starts_and_nothing_else_is_written_for_that() {
+    let mut observed = queued();
+    max(&mut observed, "nvidia.com/gpu", "1");
+    observed.clusters[0].spec.active_deadline_seconds = Some(600);
+    let mut second = observed.clusters[0].clone();
+    (second.metadata.uid, second.metadata.name) = (Some("later-uid".into()), Some("later".into()));
+    observed.clusters.push(second);
+    let statuses = |observed: &Observed, second: i64| {
+        let outcome = decide(observed, &clusters(observed), second);
+        status::clusters(observed, &outcome, Timestamp::from_second(second).unwrap())
+    };
+    let written = statuses(&observed, 2000);
+    let place = written[1].1.queue.clone().unwrap();
+    // The deadline of the first, and the minute is over.
+    assert_eq!((place.summary.as_str(), place.starts_at.unwrap().0.as_second()), ("1/1", 2640));
+    assert_eq!(written[0].1.queue, None);
+    let book = outcome(&observed).book;
+    let (first, mut second) = (written[0].clone(), written[1].clone());
+    let said = |(mut cluster, status): (microtome_api::PatchCluster, ClusterStatus)| {
+        cluster.status = Some(status);
+        cluster
+    };
+    observed.kept.book = book;
+    observed.clusters = vec![said(first.clone()), said(second.clone())];
+    for later in [2001, 2029, 2031, 2300] {
+        assert_eq!(statuses(&observed, later).len(), 0, "at {later}");
+    }
+    // It is suspended: it has no place any more.
+    second.0.spec.suspend = true;
+    observed.clusters = vec![said(first), said(second)];
+    let written = statuses(&observed, 2301);
+    assert_eq!((written.len(), written[0].1.queue.clone()), (1, None));
+}
+
+#[test]
+fn a_full_queue_refuses_those_that_came_last() {
+    let mut observed = queued();
+    observed.teams[0].spec.job_limits.max_running = Some(0);
+    observed.teams[0].spec.job_limits.max_queued = Some(1);
+    observed.clusters[0].metadata.creation_timestamp = Some(Time(Timestamp::from_second(20).unwrap()));
+    let mut earlier = observed.clusters[0].clone();
+    earlier.metadata.uid = Some("earlier-uid".into());
+    earlier.metadata.creation_timestamp = Some(Time(Timestamp::from_second(10).unwrap()));
+    observed.clusters.push(earlier);
+    let (lines, _) = pass(&observed);
+    assert_eq!(lines[0], "False ExceedsTeamMax: jobLimits.maxQueued 1 of team t is reached");
+    assert!(lines[1].starts_with("False Queued: 0 jobs of team t run"), "{lines:?}");
+    // Who is in the queue stays there, though an older job comes.
+    observed.kept.book.accepted.insert("cluster-uid".into());
+    let (lines, _) = pass(&observed);
+    assert!(lines[0].starts_with("False Queued") && lines[1].starts_with("False ExceedsTeamMax"), "{lines:?}");
+}
+
 #[test]
 fn what_did_not_change_is_not_written() {
     let mut observed = queued();
     max(&mut observed, "cpu", "4");
     let (outcome, now) = (outcome(&observed), Timestamp::UNIX_EPOCH);
-    let (mut cluster, changed) = status::clusters(&observed, &outcome.decisions, now).remove(0);
+    let (mut cluster, changed) = status::clusters(&observed, &outcome, now).remove(0);
     cluster.status = Some(changed);
     let (mut team, changed) = status::teams(&observed, &outcome, now).remove(0);
     team.status = Some(changed);

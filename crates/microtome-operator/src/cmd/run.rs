@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::admission::record::Recorder;
 use crate::bell::{self, Loop};
 use crate::context::{Clock, Context};
 use crate::control::authority::Authority;
@@ -57,7 +58,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics.leads();
         let (client, world) = (clients.requests, world.clone());
         let clock = Clock::by(jiff::Timestamp::now);
-        let context = Arc::new(Context { client, world, hub, events, metrics, authority, settings, clock });
+        let recorder = Recorder::default();
+        let context = Arc::new(Context { client, world, hub, events, metrics, authority, settings, clock, recorder });
         start(&mut parts, queues, &context, &stop);
         tokio::select! {
             lost = leader.hold() => Err(lost.into()),

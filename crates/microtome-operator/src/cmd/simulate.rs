@@ -26,8 +26,17 @@ pub(crate) enum Output {
     Table,
 }
 
-/// The scenario is wrong.
-const BAD_INPUT: u8 = 2;
+impl Output {
+    pub(super) fn text(self, outcome: &line::Outcome) -> String {
+        match self {
+            Self::Jsonl => line::jsonl(outcome),
+            Self::Table => table::table(outcome),
+        }
+    }
+}
+
+/// The input is wrong.
+pub(super) const BAD_INPUT: u8 = 2;
 
 /// Simulates.
 pub(crate) fn run(simulation: &Simulation) -> anyhow::Result<ExitCode> {
@@ -43,24 +52,26 @@ pub(crate) fn run(simulation: &Simulation) -> anyhow::Result<ExitCode> {
     if let Some(file) = &simulation.plot {
         std::fs::write(file, plot::svg(&outcome)).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let text = match simulation.output {
-        Output::Jsonl => line::jsonl(&outcome),
-        Output::Table => table::table(&outcome),
-    };
+    print(&simulation.output.text(&outcome)).map(|()| ExitCode::SUCCESS)
+}
+
+/// Data goes to standard output.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Who reads has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        written => written.map(|()| ExitCode::SUCCESS).context("cannot write to standard output"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<String> {
+/// A file's text, or standard input's.
+pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
     } else {
         bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    // Bytes that are no text are refused as YAML is, by the parser.
+    // Bytes that are no text are refused by whoever parses them.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

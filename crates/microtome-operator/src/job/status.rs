@@ -60,6 +60,7 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> JobStatus {
     }
     if condition::has_ended(&status.conditions) {
         status.conditions.retain(|condition| condition.type_ != INGEST_BOUND);
+        status.queue = None;
     }
     status.team.clone_from(&observed.team);
     status.observed_generation = observed.job.metadata.generation;
@@ -77,6 +78,7 @@ fn mirror(status: &mut JobStatus, observed: &Observed, now: Timestamp) {
     }
     let here = |kind: &str| cluster.conditions.iter().any(|condition| condition.type_ == kind);
     status.conditions.retain(|condition| here(&condition.type_) || condition.type_ == INGEST_BOUND);
+    status.queue.clone_from(&cluster.queue);
     take_over(status, observed);
     if observed.report.result.as_ref().is_some_and(|result| result.exit_code == 0) {
         // Another end may be followed by another attempt; the kubelet tells it too.

@@ -9,6 +9,7 @@ use microtome_api::{PatchCluster, PatchJob};
 use serde_json::{Value, json};
 
 use super::apiserver::ApiServer;
+use crate::admission::record::Recorder;
 use crate::cluster::{fixtures, settings_fixture};
 use crate::context::{Clock, Context};
 use crate::control::authority::Authority;
@@ -111,6 +112,7 @@ impl Stage {
             metrics: Metrics::default(),
             authority: Authority::make().unwrap(),
             clock: Clock::by(move || Timestamp::from_second(seconds.load(Ordering::Relaxed)).unwrap()),
+            recorder: Recorder::default(),
         }
     }
 

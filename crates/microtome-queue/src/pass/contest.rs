@@ -62,15 +62,16 @@ pub(crate) struct Contest<'a> {
 }
 
 impl<'a> Contest<'a> {
-    /// Without those who are taken, and the classes for which there is nothing to be done.
+    /// Without those who are taken, and the leaves and classes for which there is nothing to be done.
     pub(crate) fn new(
         snapshot: &'a Snapshot,
         is_taken: &dyn Fn(usize) -> bool,
+        is_nobody: &dyn Fn(usize) -> bool,
         is_idle: &dyn Fn(usize, Class) -> bool,
     ) -> Self {
         let tree = &snapshot.tree;
         let line = |(team, queue): (usize, &'a Queue)| {
-            if queue.is_empty() || !tree.takes_jobs(team) {
+            if queue.is_empty() || !tree.takes_jobs(team) || is_nobody(team) {
                 return None;
             }
             let head = |(class, waiting): (&Class, &'a std::collections::BTreeMap<Turn, usize>)| {
@@ -132,6 +133,11 @@ impl<'a> Contest<'a> {
         if let (Some(head), Some(holder)) = (line.heads.pop(), holder) {
             line.heads.extend(next(head.rest, head.class, &|job| job != holder));
         }
+    }
+
+    /// All of the leaf are passed over.
+    pub(crate) fn retire(&mut self, leaf: usize) {
+        self.lines[leaf] = None;
     }
 
     /// Ranks a leaf and all above it anew; none: it offers nobody any more.

@@ -43,6 +43,11 @@ impl Pass<'_> {
         }
         let verdict = self.find_room(one);
         self.full[class.0] = matches!(verdict, Verdict::Full);
+        if self.full[class.0] && self.is_peak_old && !self.is_thorough {
+            // One look costs as much as one placement, and may save those of all that are left.
+            self.peak = self.room.peak();
+            self.is_peak_old = false;
+        }
         verdict
     }
 

@@ -107,10 +107,15 @@ impl Pass<'_> {
     /// Whether a job cannot hold a reservation beside another's: they could use the same pools, or the same limit of a team above
     /// both. So whatever keeps one reservation keeps all of them.
     pub(super) fn is_rival(&self, held: &Held, leaf: usize, shape: &Shape) -> bool {
+        self.is_in_the_way(held, leaf, shape.mask)
+    }
+
+    /// The same for all jobs of a leaf that could use these pools.
+    pub(super) fn is_in_the_way(&self, held: &Held, leaf: usize, mask: u128) -> bool {
         let tree = &self.snapshot.tree;
         let is_limited =
             |team: usize| !tree.teams[team].max.is_empty() || tree.teams[team].limits.max_running.is_some();
-        held.mask & shape.mask != 0
+        held.mask & mask != 0
             || tree.path(leaf).any(|team| is_limited(team) && tree.path(held.leaf).any(|other| other == team))
     }
 

@@ -5,7 +5,7 @@ use crate::decay;
 use crate::decision::{Action, Decisions};
 use crate::fit;
 use crate::job::{Hold, Job, Run, Turn};
-use crate::snapshot::{Entry, Running, Snapshot};
+use crate::snapshot::{Entry, Floor, Running, Snapshot};
 
 impl Snapshot {
     /// A job waits from now on, or again. One whose id is known already replaces that.
@@ -165,12 +165,19 @@ impl Snapshot {
         let one = |count: &mut u64| *count = if sign > 0 { *count + 1 } else { count.saturating_sub(1) };
         let class = (entry.shape, entry.job.deadline_seconds);
         match &entry.running {
-            None if sign > 0 => drop(self.queues[team].entry(class).or_default().insert(Turn::of(&entry.job), index)),
+            None if sign > 0 => {
+                let waiting = self.queues[team].entry(class).or_default();
+                if waiting.is_empty() {
+                    Floor::add(&mut self.floors[team], self.shapes.get(entry.shape));
+                }
+                waiting.insert(Turn::of(&entry.job), index);
+            }
             None => {
                 if let Some(waiting) = self.queues[team].get_mut(&class) {
                     waiting.remove(&Turn::of(&entry.job));
                     if waiting.is_empty() {
                         self.queues[team].remove(&class);
+                        Floor::leave(&mut self.floors[team], &self.queues[team], &self.shapes);
                     }
                 }
             }

@@ -6,6 +6,7 @@ mod attempts;
 mod bad_input;
 mod changes;
 mod escapes;
+mod fair_share;
 mod faults;
 mod heads;
 mod lifecycle;
