@@ -255,8 +255,11 @@ fn teams_say_what_is_wrong_with_them_by_its_field_and_the_others_go_on() {
     assert_eq!(ready("v"), "InvalidTeam spec.parentName: no team nobody");
 }
 
-/// What is said of a team, once `change` was made to it and its name; the cluster's own team is there beside it.
-fn said_of(observed: &Observed, others: &[(&str, &dyn Fn(&mut Team))]) -> Vec<String> {
+/// What is wrong with a team.
+type Change<'a> = &'a dyn Fn(&mut Team);
+
+/// What is said of other teams, made as they are named and changed; the cluster's own team is there beside them.
+fn said_of(observed: &Observed, others: &[(&str, Change<'_>)]) -> Vec<String> {
     let mut observed = observed.clone();
     for (name, change) in others {
         let mut team = fixtures::team();
