@@ -148,7 +148,7 @@ pub struct QueueState {
     /// About when it starts, if nobody else comes and everybody takes the declared time; to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Time>,
-    /// The first thing in its way, as one word: `TeamMax`, `TeamRunning`, `Short`, `NoFit`, `Behind`.
+    /// The first thing in its way, as one word: `TeamMax`, `TeamRunning`, `Short`, `NoFit`, `Behind`, `Next`.
     pub reason: String,
     /// When this was said. It is said anew after 30 seconds at the earliest, unless the reason is another.
     pub said_at: Time,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use microtome_api::{PatchCluster, QueueState};
-use microtome_queue::{Explanation, Previous, Reason, Snapshot};
+use microtome_queue::{Explanation, Previous, Reason as Why, Snapshot};
 
 use super::observe::Observed;
 use super::snapshot::{Cluster, State};
@@ -100,14 +100,14 @@ fn is_near(said: i64, at: i64, now: i64) -> bool {
     (said - at).abs() <= NEAR_SECONDS.max((said - now) / NEAR_PARTS)
 }
 
-fn word(reason: &Reason) -> &'static str {
+fn word(reason: &Why) -> &'static str {
     match reason {
-        Reason::TeamMax { .. } => "TeamMax",
-        Reason::TeamRunning { .. } => "TeamRunning",
-        Reason::Short { .. } => "Short",
-        Reason::NoFit { .. } => "NoFit",
-        Reason::Behind { .. } => "Behind",
-        Reason::Nothing => "Next",
+        Why::TeamMax { .. } => "TeamMax",
+        Why::TeamRunning { .. } => "TeamRunning",
+        Why::Short { .. } => "Short",
+        Why::NoFit { .. } => "NoFit",
+        Why::Behind { .. } => "Behind",
+        Why::Nothing => "Next",
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn told(position: usize) -> Explanation {
-        let reason = Reason::TeamRunning { team: "t".into(), running: 1, max: 1 };
+        let reason = Why::TeamRunning { team: "t".into(), running: 1, max: 1 };
         Explanation { position, waiting: 14, reason, reserved_at: None, change: None }
     }
 
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(place(&told(1), Some(700), Some(&first), at(629)), first);
         let later = place(&told(1), Some(700), Some(&first), at(630));
         assert_eq!((later.summary.as_str(), starts(&later)), ("1/14", Some(720)));
-        let other = Explanation { reason: Reason::Nothing, ..told(1) };
+        let other = Explanation { reason: Why::Nothing, ..told(1) };
         assert_eq!(place(&other, None, Some(&first), at(601)).reason, "Next");
     }
 

@@ -255,10 +255,10 @@ fn teams_say_what_is_wrong_with_them_by_its_field_and_the_others_go_on() {
     assert_eq!(ready("v"), "InvalidTeam spec.parentName: no team nobody");
 }
 
-/// What makes a fixture's Team another one.
+/// What is wrong with a team.
 type Change<'a> = &'a dyn Fn(&mut Team);
 
-/// What is said of a team, once `change` was made to it and its name; the cluster's own team is there beside it.
+/// What is said of other teams, made as they are named and changed; the cluster's own team is there beside them.
 fn said_of(observed: &Observed, others: &[(&str, Change<'_>)]) -> Vec<String> {
     let mut observed = observed.clone();
     for (name, change) in others {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use microtome_queue::{Action, Amounts, News, Reason, Refusal};
+use microtome_queue::{Action, Amounts, News, Reason as Why, Refusal};
 
 use super::{Error, compare::compare};
 use crate::admission::record::{Decided, Record};
@@ -121,9 +121,7 @@ impl Replay {
             }
             Action::Reserve { job, at, news, reason } => {
                 let reason = match reason {
-                    Reason::Behind { holder, at } => {
-                        Reason::Behind { holder: self.scene.title(holder), at: *at }.to_string()
-                    }
+                    Why::Behind { holder, at } => Why::Behind { holder: self.scene.title(holder), at: *at }.to_string(),
                     other => other.to_string(),
                 };
                 let reason = match news {
