@@ -106,7 +106,7 @@ impl Actor {
                 self.join(worker, slots, outbox);
             }
             (Event::Left { worker }, _) => self.leave(worker),
-            (Event::Retiring { worker }, _) => self.retire(worker),
+            (Event::Retiring { worker, all }, _) => self.retire(worker, all),
             (Event::Drain { gone }, _) => self.drain(gone),
             (Event::Dismiss, _) => self.dismiss(),
             (Event::Open { reading, start }, stage) => {
@@ -193,14 +193,17 @@ impl Actor {
         self.stats.change(|stats| stats.workers = self.workers.len() as u64);
     }
 
-    fn retire(&mut self, worker: WorkerId) {
+    fn retire(&mut self, worker: WorkerId, all: Arc<()>) {
         if let Some(stage) = &mut self.stage {
             stage.workforce().retire(worker);
         }
         if let Some(connection) = self.workers.get_mut(&worker) {
             connection.retiring = true;
         }
-        self.tell(worker, Message::Drain(Drain {}));
+        // Another dataset's lease may still be on its way before that.
+        if Arc::into_inner(all).is_some() {
+            self.tell(worker, Message::Drain(Drain {}));
+        }
         if self.tag.is_first() {
             tracing::info!(worker = worker.0, "worker ends soon");
         }

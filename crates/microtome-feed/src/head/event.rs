@@ -1,5 +1,6 @@
 //! What an actor hears from connections and from the program's side.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub(super) enum Event {
     /// The worker takes no more leases.
     Retiring {
         worker: WorkerId,
+        /// Shared by all datasets: whose is the last tells the worker that no lease is on its way any more.
+        all: Arc<()>,
     },
     /// A worker gives a lease back undone.
     Returned {

@@ -99,7 +99,11 @@ async fn listen(worker: WorkerId, mut messages: Streaming<WorkerMessage>, datase
 fn events(worker: WorkerId, mut message: Message, datasets: &[Dataset]) -> Vec<(&Dataset, Event)> {
     let number = match &mut message {
         Message::Ready(_) => return Vec::new(),
-        Message::Draining(_) => return datasets.iter().map(|dataset| (dataset, Event::Retiring { worker })).collect(),
+        Message::Draining(_) => {
+            let all = Arc::new(());
+            let retiring = |dataset| (dataset, Event::Retiring { worker, all: Arc::clone(&all) });
+            return datasets.iter().map(retiring).collect();
+        }
         Message::Done(done) => &mut done.lease,
         Message::Selected(selected) => &mut selected.lease,
         Message::Resolved(resolved) => &mut resolved.lease,
