@@ -41,9 +41,11 @@ async fn stage(name: &str) -> Stage {
     stage
 }
 
-fn wants_gpu(stage: &Stage, name: &str) -> Value {
+/// Jobs of one second have no order of their own: `number` is their priority, the first before the others.
+fn wants_gpu(stage: &Stage, name: &str, number: usize) -> Value {
     let mut object = job(stage, name, Wish { workers: 1, seconds_a_batch: 2.0, ..Wish::default() });
     object["spec"]["clusterSpec"]["head"]["resources"]["limits"]["nvidia.com/gpu"] = json!("1");
+    object["spec"]["clusterSpec"]["priority"] = json!(JOBS - number);
     object
 }
 
@@ -110,9 +112,9 @@ async fn two_teams_take_turns_on_two_gpus_and_are_told_when() {
     team(&client, ABOVE, json!({"max": max, "jobLimits": {"maxRunning": 0}})).await;
     let stages = [stage("fair-a").await, stage("fair-b").await];
     let names: Vec<String> = (1..=JOBS).map(|number| format!("train-{number}")).collect();
-    for name in &names {
+    for (number, name) in names.iter().enumerate() {
         for stage in &stages {
-            stage.create::<PatchJob>(wants_gpu(stage, name)).await;
+            stage.create::<PatchJob>(wants_gpu(stage, name, number)).await;
         }
     }
     for stage in &stages {
