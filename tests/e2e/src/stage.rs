@@ -1,11 +1,15 @@
 //! A namespace with a team of its own: tests run side by side and see nothing of each other.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::wait::{Condition, await_condition};
+use kube::runtime::watcher::watch_object;
 use kube::{Api, Client, Resource};
 use microtome_api::{PatchCluster, PatchJob, PatchProfile, Team, names};
 use serde::Serialize;
@@ -95,9 +99,19 @@ impl Stage {
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Kind + Send + 'static,
     {
-        let waiting = await_condition(self.api::<K>(), name, condition);
+        let mut seen = pin!(watch_object(self.api::<K>(), name).default_backoff());
+        let waiting = async {
+            // A watch that is interrupted goes on by itself: some tests take the apiserver away.
+            loop {
+                if let Ok(object) = seen.next().await.expect("a watch does not end")
+                    && condition.matches_object(object.as_ref())
+                {
+                    return object;
+                }
+            }
+        };
         match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(outcome) => outcome.expect("the watch goes on"),
+            Ok(object) => object,
             Err(_) => {
                 let object = self.api::<K>().get_opt(name).await;
                 panic!("{}/{name} is never {what}: {object:#?}", self.name);
