@@ -51,8 +51,12 @@ impl Operator {
         let waiting = await_condition(leases, names::MANAGER, renewed);
         let lease = tokio::time::timeout(PATIENCE, waiting).await.expect("somebody leads").unwrap().unwrap();
         let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap();
-        let pod = self.pods().get(&holder).await.unwrap();
-        let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap();
+        let pod = self.pods().get_opt(&holder).await.unwrap();
+        let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone());
+        let Some((address, pod)) = pod.and_then(|pod| Some((address(&pod)?, pod))) else {
+            // One that is going: another will renew.
+            return Box::pin(self.leader(Timestamp::now())).await;
+        };
         let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), NAMESPACE);
         let leads_there = move |slice: Option<&EndpointSlice>| {
             slice.is_some_and(|slice| slice.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).eq([&address]))
