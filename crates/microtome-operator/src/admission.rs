@@ -21,41 +21,22 @@ mod status;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::context::Context;
-use crate::metrics::Pass;
 use crate::write;
-
-/// In metrics.
-const NAME: &str = "admission";
 
 /// One pass: observe → decide → apply, the ledger first, then admissions.
 pub(crate) async fn pass(context: Arc<Context>) -> Result<(), write::Error> {
-    let began = Instant::now();
-    context.metrics.begin(NAME);
-    let ended = steps(&context).await;
-    let how = match &ended {
-        Ok(()) => Pass::Done,
-        // Somebody wrote in between, and it looks anew.
-        Err(error) if error.is_conflict() => Pass::Requeued,
-        Err(_) => Pass::Failed,
-    };
-    context.metrics.end(NAME, how, began.elapsed());
-    ended
-}
-
-async fn steps(context: &Context) -> Result<(), write::Error> {
-    let observed = observe::observe(context).await?;
+    let observed = observe::observe(&context).await?;
     let all = snapshot::clusters(&observed);
     let now = context.clock.now();
     let outcome = decide::decide(&observed, &all, now.as_second());
-    book::write(&observed.kept, &outcome.book, context).await?;
+    book::write(&observed.kept, &outcome.book, &context).await?;
     // Only what was written happened.
     record::log(&context.recorder.note(&outcome.scene, &outcome.played));
     context.hub.scale.allow(&outcome.allowed);
     context.metrics.teams(status::gauges(&all, &outcome));
     let clusters = status::clusters(&observed, &outcome, now);
     let teams = status::teams(&observed, &outcome, now);
-    apply::apply(clusters, teams, context).await
+    apply::apply(clusters, teams, &context).await
 }

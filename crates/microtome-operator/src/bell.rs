@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use crate::context::Context;
+use crate::metrics::Pass;
 use crate::{logs, write};
 
 /// Events come in bursts; one pass does for all of them.
@@ -28,21 +29,22 @@ impl Bell {
 
 /// What a loop runs with.
 pub(crate) struct Loop {
-    /// For the log.
+    /// In the log and in metrics.
     pub(crate) name: &'static str,
     pub(crate) bell: Bell,
     pub(crate) context: Arc<Context>,
 }
 
 /// Runs a pass whenever the bell rings, until `stop`.
-pub(crate) async fn run<Pass>(work: Loop, stop: impl Future<Output = ()> + Send, pass: fn(Arc<Context>) -> Pass)
+pub(crate) async fn run<Running>(work: Loop, stop: impl Future<Output = ()> + Send, pass: fn(Arc<Context>) -> Running)
 where
-    Pass: Future<Output = Result<(), write::Error>> + Send,
+    Running: Future<Output = Result<(), write::Error>> + Send,
 {
     let passes = async {
         work.context.world.ready().await;
         loop {
-            let wait = match pass(work.context.clone()).await {
+            let running = pass(work.context.clone());
+            let wait = match work.context.metrics.measured(work.name, running, judge).await {
                 Ok(()) => AT_LEAST_EVERY,
                 // Somebody wrote in between.
                 Err(error) if error.is_conflict() => GATHER,
@@ -60,5 +62,14 @@ where
     tokio::select! {
         () = stop => {}
         () = passes => {}
+    }
+}
+
+fn judge(ended: &Result<(), write::Error>) -> Pass {
+    match ended {
+        Ok(()) => Pass::Done,
+        // Somebody wrote in between, and it looks anew.
+        Err(error) if error.is_conflict() => Pass::Requeued,
+        Err(_) => Pass::Failed,
     }
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use kube::ResourceExt;
@@ -16,7 +16,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tracing::{debug, warn};
 
 use crate::context::Context;
-use crate::metrics::Pass as Ended;
+use crate::metrics::Pass;
 use crate::watch::{Reader, Watchable};
 use crate::{logs, write};
 
@@ -73,10 +73,10 @@ pub(crate) struct Work<K: Watchable> {
 }
 
 /// Runs `reconcile` on every object that is asked for, until `stop`; then waits for the passes under way.
-pub(crate) async fn run<K, Pass, Stop>(work: Work<K>, stop: Stop, reconcile: fn(Arc<K>, Arc<Context>) -> Pass)
+pub(crate) async fn run<K, Running, Stop>(work: Work<K>, stop: Stop, reconcile: fn(Arc<K>, Arc<Context>) -> Running)
 where
     K: Watchable,
-    Pass: Future<Output = Result<Action, write::Error>> + Send + 'static,
+    Running: Future<Output = Result<Action, write::Error>> + Send + 'static,
     Stop: Future<Output = ()> + Send,
 {
     let queue = UnboundedReceiverStream::new(work.wakes).map(Ok::<_, Infallible>).take_until(Box::pin(stop));
@@ -86,16 +86,8 @@ where
                 // Already logged by the watch; it comes back when it is mended.
                 return Ok(Action::await_change());
             };
-            let (metrics, name, began) = (&context.metrics, K::kind(&()).to_ascii_lowercase(), Instant::now());
-            metrics.begin(&name);
-            let pass = reconcile(Arc::new(object.clone()), context.clone()).await;
-            let ended = match &pass {
-                Ok(action) if *action == Action::await_change() => Ended::Done,
-                Ok(_) => Ended::Requeued,
-                Err(_) => Ended::Failed,
-            };
-            metrics.end(&name, ended, began.elapsed());
-            pass
+            let pass = reconcile(Arc::new(object.clone()), context.clone());
+            context.metrics.measured(&K::kind(&()).to_ascii_lowercase(), pass, judge).await
         }
         .boxed()
     };
@@ -110,6 +102,14 @@ where
             }
         })
         .await;
+}
+
+fn judge(ended: &Result<Action, write::Error>) -> Pass {
+    match ended {
+        Ok(action) if *action == Action::await_change() => Pass::Done,
+        Ok(_) => Pass::Requeued,
+        Err(_) => Pass::Failed,
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]

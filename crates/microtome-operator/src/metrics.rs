@@ -4,7 +4,8 @@
 pub(crate) mod teams;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::future::Future;
+use std::time::Instant;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -93,25 +94,29 @@ impl Metrics {
         registry
     }
 
-    /// A pass begins.
-    pub(crate) fn begin(&self, controller: &str) {
-        self.active.get_or_create(&Controller { controller: controller.to_owned() }).inc();
-    }
-
-    /// A pass has ended.
-    pub(crate) fn end(&self, controller: &str, pass: Pass, took: Duration) {
-        let label = Controller { controller: controller.to_owned() };
+    /// Carries a pass out, counts it and takes its time; `judge` says how it ended.
+    pub(crate) async fn measured<T>(
+        &self,
+        controller: &str,
+        pass: impl Future<Output = T>,
+        judge: fn(&T) -> Pass,
+    ) -> T {
+        let (label, began) = (Controller { controller: controller.to_owned() }, Instant::now());
+        self.active.get_or_create(&label).inc();
+        let ended = pass.await;
         self.active.get_or_create(&label).dec();
-        self.seconds.get_or_create(&label).observe(took.as_secs_f64());
-        let result = match pass {
+        self.seconds.get_or_create(&label).observe(began.elapsed().as_secs_f64());
+        let how = judge(&ended);
+        let result = match how {
             Pass::Done => "success",
             Pass::Requeued => "requeue_after",
             Pass::Failed => "error",
         };
         self.passes.get_or_create(&Outcome { controller: controller.to_owned(), result }).inc();
-        if pass == Pass::Failed {
+        if how == Pass::Failed {
             self.errors.get_or_create(&label).inc();
         }
+        ended
     }
 
     /// The apiserver has answered, or has not (`<error>`).
@@ -148,18 +153,17 @@ pub(crate) fn encode(registry: &Registry) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn passes_and_requests_are_counted_under_the_names_that_dashboards_know() {
+    #[tokio::test]
+    async fn passes_and_requests_are_counted_under_the_names_that_dashboards_know() {
         let metrics = Metrics::default();
-        metrics.begin("patchjob");
-        metrics.end("patchjob", Pass::Failed, Duration::from_millis(20));
+        metrics.measured("patchjob", async {}, |()| Pass::Failed).await;
         metrics.answered("GET", Some(200));
         metrics.answered("PATCH", None);
         let text = encode(&metrics.registry());
         for line in [
             r#"controller_runtime_reconcile_total{controller="patchjob",result="error"} 1"#,
             r#"controller_runtime_reconcile_errors_total{controller="patchjob"} 1"#,
-            r#"controller_runtime_reconcile_time_seconds_bucket{le="0.05",controller="patchjob"} 1"#,
+            r#"controller_runtime_reconcile_time_seconds_bucket{le="30.0",controller="patchjob"} 1"#,
             r#"controller_runtime_active_workers{controller="patchjob"} 0"#,
             r#"rest_client_requests_total{method="GET",code="200"} 1"#,
             r#"rest_client_requests_total{method="PATCH",code="<error>"} 1"#,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use kube::Api;
+use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
@@ -151,14 +152,17 @@ impl<K: Watchable> Reader<K> {
 
     /// All decoded objects that `keep` keeps, by namespace and name.
     pub(crate) fn filter(&self, keep: impl Fn(&K) -> bool) -> Vec<K> {
-        let mut found: Vec<K> = self
-            .store
-            .state()
-            .iter()
-            .filter_map(|object: &Arc<_>| object.0.as_ref().ok().filter(|object| keep(object)).cloned())
-            .collect();
-        found.sort_by_key(|object| (object.namespace(), object.name_any()));
-        found
+        self.read(|object| keep(object).then(|| object.clone()))
+    }
+
+    /// What `read` finds in each decoded object, by namespace and name. Nothing is copied that is not read.
+    pub(crate) fn read<T>(&self, read: impl Fn(&K) -> Option<T>) -> Vec<T> {
+        let objects = self.store.state();
+        let decoded = objects.iter().filter_map(|object: &Arc<_>| object.0.as_ref().ok());
+        let mut found: Vec<(&ObjectMeta, T)> =
+            decoded.filter_map(|object| Some((object.meta(), read(object)?))).collect();
+        found.sort_by(|(one, _), (other, _)| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        found.into_iter().map(|(_, read)| read).collect()
     }
 
     /// The store, for a controller.

@@ -1,5 +1,7 @@
 //! Writes verdicts, then what teams use.
 
+use futures::StreamExt;
+use futures::stream;
 use kube::{Api, ResourceExt};
 use microtome_api::condition::{self, ADMITTED};
 use microtome_api::{ClusterStatus, PatchCluster, Team, TeamStatus};
@@ -8,22 +10,39 @@ use tracing::info;
 use crate::context::Context;
 use crate::write::{self, Error};
 
-/// Writes. A lost race ends the pass: what was decided may no longer hold.
+/// So many writes are under way at once: enough to hide the apiserver's latency, few enough not to crowd it.
+const CONCURRENCY: usize = 16;
+
+/// Writes. What was admitted is in the ledger already, so one that cannot be written holds up no other; the pass fails then, and
+/// the next one says it again.
 pub(crate) async fn apply(
     clusters: Vec<(PatchCluster, ClusterStatus)>,
     teams: Vec<(Team, TeamStatus)>,
     context: &Context,
 ) -> Result<(), Error> {
-    for (cluster, status) in clusters {
-        let namespace = cluster.namespace().unwrap_or_default();
-        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &cluster, &status).await?;
-        let admitted = condition::is_true(&status.conditions, ADMITTED);
-        let verdict = status.conditions.iter().find(|condition| condition.type_ == ADMITTED);
-        let why = verdict.map(|condition| condition.message.as_str()).unwrap_or_default();
-        info!(namespace, cluster = cluster.name_any(), admitted, why, "admission decided");
-    }
+    let told = stream::iter(clusters).map(|(cluster, status)| tell(cluster, status, context));
+    let told = told.buffer_unordered(CONCURRENCY).fold(Ok(()), worst).await;
     for (team, status) in teams {
         write::replace_status(&Api::all(context.client.clone()), &team, &status).await?;
     }
+    told
+}
+
+async fn tell(cluster: PatchCluster, status: ClusterStatus, context: &Context) -> Result<(), Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &cluster, &status).await?;
+    let admitted = condition::is_true(&status.conditions, ADMITTED);
+    let verdict = status.conditions.iter().find(|condition| condition.type_ == ADMITTED);
+    let why = verdict.map(|condition| condition.message.as_str()).unwrap_or_default();
+    info!(namespace, cluster = cluster.name_any(), admitted, why, "admission decided");
     Ok(())
+}
+
+/// A lost race is no more than that; anything else is said.
+async fn worst(before: Result<(), Error>, one: Result<(), Error>) -> Result<(), Error> {
+    match (before, one) {
+        (Err(before), _) if !before.is_conflict() => Err(before),
+        (_, Err(one)) => Err(one),
+        (before, Ok(())) => before,
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Book {
     pub(crate) reservations: Vec<Reservation>,
     /// Clusters that were admitted, by uid; those whose condition does not say so yet included.
     pub(crate) runs: BTreeMap<String, Entry>,
-    /// Clusters whose declared deadline was taken note of.
+    /// Clusters whose declared deadline was taken note of, and whose condition does not say so yet.
     pub(crate) accepted: BTreeSet<String>,
     /// Clusters whose pods found no node: how often, and until when they do not ask again.
     pub(crate) backoffs: BTreeMap<String, Backoff>,

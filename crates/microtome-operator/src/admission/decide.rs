@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
+use microtome_api::PatchCluster;
 use microtome_api::condition::{self, ADMITTED};
 use microtome_queue::{Action, Explainer, Explanation, Previous, Refusal, Standing};
 
@@ -10,7 +11,7 @@ use super::book::{Backoff, Book, Entry};
 use super::observe::Observed;
 use super::place;
 use super::scene::{Played, Scene};
-use super::snapshot::{Cluster, Key, State, has_ended, is_admitted, scene};
+use super::snapshot::{Cluster, Key, State, has_ended, is_admitted, is_told_accepted, scene};
 use crate::backoff;
 
 /// A verdict on one cluster.
@@ -100,11 +101,13 @@ pub(crate) fn decide(observed: &Observed, clusters: &[Cluster], now: i64) -> Out
 fn prune(observed: &Observed, clusters: &[Cluster], now: i64) -> Book {
     let mut book = observed.kept.book.clone();
     let there: BTreeSet<String> = observed.clusters.iter().filter(|c| !has_ended(c)).filter_map(|c| c.uid()).collect();
-    let holds = |uid: &String| {
-        clusters.iter().any(|cluster| cluster.key.uid == *uid && matches!(cluster.state, State::Holds { .. }))
-    };
+    let told: BTreeSet<String> =
+        observed.clusters.iter().filter(|c| is_told_accepted(c)).filter_map(|c| c.uid()).collect();
+    let held = clusters.iter().filter(|cluster| matches!(cluster.state, State::Holds { .. }));
+    let held: BTreeSet<&str> = held.map(|cluster| cluster.key.uid.as_str()).collect();
+    let holds = |uid: &String| held.contains(uid.as_str());
     book.runs.retain(|uid, _| holds(uid));
-    book.accepted.retain(|uid| there.contains(uid));
+    book.accepted.retain(|uid| there.contains(uid) && !told.contains(uid));
     book.backoffs.retain(|uid, _| there.contains(uid));
     // Admitted before there was a ledger.
     for cluster in observed.clusters.iter().filter(|cluster| is_admitted(cluster, observed)) {
@@ -174,8 +177,10 @@ fn told_again(observed: &Observed, clusters: &[Cluster], book: &Book, now: i64) 
     let seconds = observed.provisioning_timeout_seconds;
     let before = &observed.kept.book.runs;
     let leaves = |cluster: &&Cluster| before.get(&cluster.key.uid).is_some_and(|entry| entry.is_leaving);
+    let objects = observed.clusters.iter().filter_map(|object| Some((object.uid()?, object)));
+    let objects: BTreeMap<String, &PatchCluster> = objects.collect();
     let is_said = |uid: &str| {
-        let object = observed.clusters.iter().find(|object| object.uid().as_deref() == Some(uid));
+        let object = objects.get(uid);
         let status = object.filter(|object| !object.spec.suspend).and_then(|object| object.status.as_ref());
         status.is_none_or(|status| !condition::is_true(&status.conditions, ADMITTED))
     };
@@ -189,13 +194,12 @@ fn told_again(observed: &Observed, clusters: &[Cluster], book: &Book, now: i64) 
 
 /// Takes the quota back from clusters whose heads have looked for a node for too long.
 fn not_provisioned(observed: &Observed, clusters: &[Cluster], book: &mut Book, now: i64) -> Vec<Decision> {
-    let seconds = observed.provisioning_timeout_seconds;
+    let (seconds, unplaced) = (observed.provisioning_timeout_seconds, observed.unplaced());
     let mut decisions = Vec::new();
     for cluster in clusters {
         let uid = &cluster.key.uid;
         let Some(entry) = book.runs.get_mut(uid).filter(|entry| !entry.is_leaving) else { continue };
-        let looks_since = observed.unplaced_since(uid);
-        if looks_since.is_none_or(|since| now - since < i64::from(seconds)) {
+        if unplaced.get(uid.as_str()).is_none_or(|since| now - since < i64::from(seconds)) {
             continue;
         }
         entry.is_leaving = true;

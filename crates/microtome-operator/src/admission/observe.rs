@@ -37,10 +37,10 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    /// Since when the head of the cluster with this uid has looked for a node.
-    pub(crate) fn unplaced_since(&self, uid: &str) -> Option<i64> {
-        let mut heads = self.pods.iter().filter(|pod| pod.cluster_uid == uid && pod.is_head && pod.node.is_none());
-        heads.find_map(|pod| pod.created)
+    /// Since when heads have looked for a node, by their clusters' uids.
+    pub(crate) fn unplaced(&self) -> BTreeMap<&str, i64> {
+        let looks = |pod: &&Holding| pod.is_head && pod.node.is_none();
+        self.pods.iter().filter(looks).filter_map(|pod| Some((pod.cluster_uid.as_str(), pod.created?))).collect()
     }
 
     /// What people call the cluster with this uid.
@@ -75,18 +75,16 @@ impl Holding {
 
 /// Reads.
 pub(crate) async fn observe(context: &Context) -> Result<Observed, Error> {
-    let unfinished = |phase: Option<&str>| !matches!(phase, Some("Succeeded" | "Failed"));
-    let pods =
-        context.world.pods.filter(|pod| unfinished(pod.status.as_ref().and_then(|status| status.phase.as_deref())));
+    let world = &context.world;
     Ok(Observed {
-        teams: context.world.teams.filter(|_| true),
-        clusters: context.world.clusters.filter(|_| true),
-        jobs: context.world.jobs.filter(|_| true).iter().filter_map(|job| Some((job.uid()?, created(job)))).collect(),
-        pods: pods.iter().map(holding).collect(),
-        profiles: context.world.profiles.filter(|_| true),
-        nodes: context.world.nodes.filter(|_| true),
-        others: context.world.others.filter(|_| true),
-        workers: context.world.deployments.filter(|_| true).iter().filter_map(asked).collect(),
+        teams: world.teams.filter(|_| true),
+        clusters: world.clusters.filter(|_| true),
+        jobs: world.jobs.read(|job| Some((job.uid()?, created(job)))).into_iter().collect(),
+        pods: world.pods.read(holding),
+        profiles: world.profiles.filter(|_| true),
+        nodes: world.nodes.filter(|_| true),
+        others: world.others.filter(|_| true),
+        workers: world.deployments.read(asked).into_iter().collect(),
         kept: book::read(context).await?,
         pools: context.settings.config.pools.clone(),
         fair_share: context.settings.config.fair_share,
@@ -99,20 +97,25 @@ pub(crate) fn created<K: kube::Resource>(object: &K) -> i64 {
     object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_second())
 }
 
-fn holding(pod: &Pod) -> Holding {
+/// What a pod holds, unless it has finished.
+fn holding(pod: &Pod) -> Option<Holding> {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    if matches!(phase, Some("Succeeded" | "Failed")) {
+        return None;
+    }
     let mut amounts = Amounts::new();
     for container in pod.spec.iter().flat_map(|spec| &spec.containers) {
         let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
         nodes::add(&mut amounts, &nodes::exact(limits));
     }
-    Holding {
+    Some(Holding {
         namespace: pod.namespace().unwrap_or_default(),
         cluster_uid: pod.labels().get(names::LABEL_UID).cloned().unwrap_or_default(),
         is_head: pod.labels().get(names::LABEL_ROLE).is_some_and(|role| role == names::ROLE_HEAD),
         created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second()),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         amounts,
-    }
+    })
 }
 
 /// The workers that a Deployment asks for, and whose.

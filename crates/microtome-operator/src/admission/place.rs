@@ -3,11 +3,10 @@
 //! Every change is a write, and one start moves everybody behind it. So only the first few are told their positions, what was
 //! said stands for a while, and a time stands until it is off by more than people would notice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 use microtome_api::{PatchCluster, QueueState};
 use microtome_queue::{Explanation, Previous, Reason as Why, Snapshot};
 
@@ -34,10 +33,9 @@ pub(super) fn expected(
     queue: &Snapshot,
     previous: &Previous,
 ) -> BTreeMap<String, i64> {
-    let waits = |object: &&PatchCluster| {
-        let uid = object.uid();
-        clusters.iter().any(|cluster| cluster.state == State::Waiting && Some(&cluster.key.uid) == uid.as_ref())
-    };
+    let waiting = clusters.iter().filter(|cluster| cluster.state == State::Waiting);
+    let waiting: BTreeSet<&str> = waiting.map(|cluster| cluster.key.uid.as_str()).collect();
+    let waits = |object: &&PatchCluster| object.metadata.uid.as_deref().is_some_and(|uid| waiting.contains(uid));
     let is_due = |object: &PatchCluster| match said(object) {
         None => true,
         Some(said) => said.position.is_some() && !stands(said, queue.now()),

@@ -8,6 +8,9 @@ use microtome_queue::{
 };
 use serde::{Deserialize, Serialize};
 
+/// So many are taken into the queue in one pass; more wait for the next. The ledger is one object, and an object has its limit.
+const MOST_ACCEPTED: usize = 5000;
+
 /// What a pass decides by. Jobs are keyed by their clusters' uids.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scene {
@@ -109,6 +112,9 @@ impl Scene {
             let (job, uid) = (&asked.job, &asked.job.id);
             if let Some(refusal) = queue.refusal(job) {
                 refused.insert(uid.clone(), refusal);
+                continue;
+            }
+            if !is_accepted && accepted.len() == MOST_ACCEPTED {
                 continue;
             }
             if !is_accepted {

@@ -1,6 +1,6 @@
 //! From objects to what the queue decides by: pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, READY, Reason};
@@ -78,10 +78,14 @@ pub(crate) fn scene(observed: &Observed, clusters: &[Cluster], asks: impl Fn(&st
         places: BTreeMap::new(),
         reservations: kept.reservations.clone(),
     };
+    let told = observed.clusters.iter().filter(|cluster| is_told_accepted(cluster)).filter_map(ResourceExt::uid);
+    let told: BTreeSet<String> = told.collect();
     for cluster in clusters {
         let uid = &cluster.key.uid;
         let place = match &cluster.state {
-            State::Waiting if asks(uid) => Place::Asks { is_accepted: kept.accepted.contains(uid) },
+            State::Waiting if asks(uid) => {
+                Place::Asks { is_accepted: told.contains(uid) || kept.accepted.contains(uid) }
+            }
             State::Waiting => continue,
             State::Holds { holds, is_leaving } => Place::Runs(running(cluster, holds, *is_leaving, observed, now)),
         };
@@ -206,6 +210,13 @@ pub(crate) fn is_admitted(cluster: &PatchCluster, observed: &Observed) -> bool {
         // Admitted before there was a ledger.
         None => condition::is_true(conditions, ADMITTED),
     }
+}
+
+/// Whether the cluster's condition says that its declared deadline was taken note of: it waits, or has been admitted at some time.
+pub(crate) fn is_told_accepted(cluster: &PatchCluster) -> bool {
+    let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut verdicts = conditions.iter().filter(|condition| condition.type_ == ADMITTED);
+    verdicts.any(|verdict| verdict.reason != Reason::ExceedsTeamMax.as_str())
 }
 
 /// What an admitted cluster may make at any moment and has not made yet: the rest of its gang, and of the workers that were asked

@@ -101,6 +101,36 @@ fn the_first_starts_and_the_second_is_told_what_it_waits_for() {
 }
 
 #[test]
+fn the_ledger_remembers_of_the_queue_only_whom_nobody_has_told() {
+    let mut observed = queued();
+    observed.teams[0].spec.job_limits.max_running = Some(0);
+    let (untold, now) = (outcome(&observed), Timestamp::from_second(2000).unwrap());
+    assert!(untold.book.accepted.contains("cluster-uid"));
+    observed.kept.book = untold.book.clone();
+    observed.clusters[0].status = Some(status::clusters(&observed, &untold, now).remove(0).1);
+    let told = outcome(&observed);
+    assert!(told.book.accepted.is_empty() && told.played.accepted.is_empty(), "and its deadline counts once");
+}
+
+#[test]
+fn more_than_the_ledger_can_hold_come_into_the_queue_in_several_passes() {
+    let mut observed = queued();
+    observed.teams[0].spec.job_limits.max_running = Some(0);
+    let one = observed.clusters[0].clone();
+    observed.clusters = (0..5_001)
+        .map(|number| {
+            let mut cluster = one.clone();
+            cluster.metadata.uid = Some(format!("uid-{number:04}"));
+            cluster
+        })
+        .collect();
+    let first = outcome(&observed);
+    assert_eq!((first.book.accepted.len(), first.decisions.len()), (5_000, 5_000));
+    observed.kept.book = first.book;
+    assert_eq!(outcome(&observed).book.accepted.len(), 5_001);
+}
+
+#[test]
 fn what_the_ledger_admitted_is_said_again_by_whoever_comes_after() {
     let mut observed = queued();
     observed.kept.book.runs.insert("cluster-uid".into(), Entry { started: 1500, ..Entry::default() });
