@@ -31,6 +31,9 @@ pub(crate) use resolve::{check_locations, head_pools};
 
 /// One pass over one cluster.
 pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>) -> Result<Action, write::Error> {
+    if context.behind.is_behind(&*cluster) {
+        return Ok(Action::await_change());
+    }
     let namespace = cluster.namespace().unwrap_or_default();
     let observed = observe::observe(&cluster, &context).await?;
     let decision = decide::decide(&observed);
@@ -42,7 +45,13 @@ pub(crate) async fn reconcile(cluster: Arc<PatchCluster>, context: Arc<Context>)
         Err(_) => return applied.map(|()| Action::await_change()),
     };
     if Some(&status) != cluster.status.as_ref() {
-        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &*cluster, &status).await?;
+        write::replace_status(
+            &Api::namespaced(context.client.clone(), &namespace),
+            &*cluster,
+            &status,
+            &context.behind,
+        )
+        .await?;
         let before = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         // A job tells its own story, of which its cluster is a part.
         if observed.job.is_none() {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kube::Client;
 
 use crate::admission::record::Recorder;
+use crate::behind::Behind;
 use crate::control::authority::Authority;
 use crate::control::hub::Hub;
 use crate::events::Events;
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     /// What the log says of admission so far.
     pub(crate) recorder: Recorder,
+    /// Whose newest version the watches do not have yet.
+    pub(crate) behind: Behind,
 }
 
 /// What time it is. Tests have their own.

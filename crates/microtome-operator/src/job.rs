@@ -24,6 +24,9 @@ pub(crate) use observe::Observed;
 
 /// One pass over one job.
 pub(crate) async fn reconcile(job: Arc<PatchJob>, context: Arc<Context>) -> Result<Action, write::Error> {
+    if context.behind.is_behind(&*job) {
+        return Ok(Action::await_change());
+    }
     let namespace = job.namespace().unwrap_or_default();
     let observed = observe::observe(&job, &context).await?;
     let decision = decide::decide(&observed);
@@ -33,7 +36,8 @@ pub(crate) async fn reconcile(job: Arc<PatchJob>, context: Arc<Context>) -> Resu
     }
     let status = status::status(&observed, &decision);
     if Some(&status) != job.status.as_ref() {
-        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &*job, &status).await?;
+        write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &*job, &status, &context.behind)
+            .await?;
         let before = job.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         // Progress alone is no news.
         if before != status.conditions {

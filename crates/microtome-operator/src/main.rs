@@ -15,6 +15,7 @@
 mod admission;
 mod args;
 mod backoff;
+mod behind;
 mod bell;
 mod client;
 mod cluster;
@@ -44,6 +45,10 @@ mod write;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+/// Watches and passes make and drop many small objects on several threads: this one gives the memory back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {

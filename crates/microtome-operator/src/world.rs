@@ -1,13 +1,14 @@
 //! All that is watched, and who is woken by what.
 
+mod trim;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Container, Namespace, Node, Pod, PodSpec};
-use kube::api::ObjectMeta;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, ResourceExt};
 use microtome_api::{PatchCluster, PatchJob, PatchProfile, Team, names};
@@ -24,13 +25,14 @@ pub(crate) struct World {
     pub(crate) profiles: Reader<PatchProfile>,
     pub(crate) clusters: Reader<PatchCluster>,
     pub(crate) jobs: Reader<PatchJob>,
-    /// Pods of clusters only.
+    /// Pods of clusters only; of their containers no more than what they hold.
     pub(crate) pods: Reader<Pod>,
     /// Pods of others, on nodes; nothing of them but what they hold there.
     pub(crate) others: Reader<Pod>,
-    /// Deployments of clusters only.
+    /// Deployments of clusters only, without what they are made of.
     pub(crate) deployments: Reader<Deployment>,
     pub(crate) namespaces: Reader<Namespace>,
+    /// Without what tells of the machine more than what it offers.
     pub(crate) nodes: Reader<Node>,
 }
 
@@ -86,11 +88,11 @@ impl Watches {
             profiles: watch(client, all()),
             clusters: watch(client, all()),
             jobs: watch(client, all()),
-            pods: watch(client, ours()),
-            others: watch(client, others).trimmed(holds_only),
-            deployments: watch(client, ours()),
+            pods: watch(client, ours()).trimmed(trim::pod),
+            others: watch(client, others).trimmed(trim::other),
+            deployments: watch(client, ours()).trimmed(trim::deployment),
             namespaces: watch(client, all()),
-            nodes: watch(client, all()),
+            nodes: watch(client, all()).trimmed(trim::node),
         }
     }
 
@@ -140,10 +142,14 @@ impl Watches {
                 None => cluster.wake(&namespace, &job.name_any()),
             }
         });
-        let (waker, bell) = (cluster_waker.clone(), admission.clone());
+        let (waker, bell, pods) = (cluster_waker.clone(), admission.clone(), world.pods.clone());
+        let held = Seen::default();
         self.pods.listen(move |pod| {
             wake_owner(pod, &waker);
-            bell.ring();
+            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+            if held.has_changed(&format!("{namespace}/{name}"), pods.get(&namespace, &name).as_ref().map(trim::held)) {
+                bell.ring();
+            }
         });
         let bell = admission.clone();
         self.others.listen(move |_| bell.ring());
@@ -152,7 +158,7 @@ impl Watches {
 
         let (bells, bell) = (teams.clone(), admission.clone());
         let (all, cluster, job) = (world.clone(), cluster_waker.clone(), job_waker.clone());
-        let specs = Specs::default();
+        let specs = Seen::default();
         self.teams.listen(move |team| {
             let name = team.name_any();
             // Admission writes teams' statuses all the time; that is nobody's business here.
@@ -165,13 +171,18 @@ impl Watches {
             job.wake_all(&all.jobs);
             bell.ring();
         });
-        let (waker, pods, bell) = (cluster_waker.clone(), world.pods.clone(), admission.clone());
+        let (waker, all, bell) = (cluster_waker.clone(), world.clone(), admission.clone());
+        let offers = Seen::default();
         self.nodes.listen(move |node| {
             // Whose head is on it: it may have to go.
             let name = node.name_any();
             let here = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name.as_str());
-            pods.filter(here).iter().for_each(|pod| wake_owner(pod, &waker));
-            bell.ring();
+            let now = all.nodes.get_global(&name);
+            // Kubelets report every few minutes, and mostly that nothing is new.
+            if offers.has_changed(&name, now.as_ref().map(trim::offered)) {
+                all.pods.filter(here).iter().for_each(|pod| wake_owner(pod, &waker));
+                bell.ring();
+            }
         });
         let clusters_seen = world.clusters.clone();
         self.profiles.listen(move |_| cluster_waker.wake_all(&clusters_seen));
@@ -202,45 +213,31 @@ fn watch<K: Watchable>(client: &Client, config: Config) -> Watch<K> {
     Watch::new(Api::all(client.clone()), config)
 }
 
-/// The generations of objects that were last seen: a change of their status is none of their spec.
-#[derive(Default)]
-struct Specs(Mutex<HashMap<String, Option<i64>>>);
+/// What mattered of objects when they were last seen: the rest may change as it likes.
+struct Seen<T>(Mutex<HashMap<String, T>>);
 
-impl Specs {
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: PartialEq> Seen<T> {
     /// Whether an object is another than when it was last seen; `now` is nothing where it is gone.
-    fn has_changed(&self, name: &str, now: Option<Option<i64>>) -> bool {
+    fn has_changed(&self, name: &str, now: Option<T>) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match now {
-            Some(generation) => seen.insert(name.to_owned(), generation) != Some(generation),
+            Some(now) if seen.get(name) == Some(&now) => false,
+            Some(now) => {
+                seen.insert(name.to_owned(), now);
+                true
+            }
             None => {
                 seen.remove(name);
                 true
             }
         }
     }
-}
-
-/// A cluster has many pods that are not ours, and what is in them is nobody's here.
-fn holds_only(pod: &mut Pod) {
-    pod.metadata = ObjectMeta {
-        name: pod.metadata.name.take(),
-        namespace: pod.metadata.namespace.take(),
-        ..ObjectMeta::default()
-    };
-    pod.status = None;
-    let Some(spec) = pod.spec.take() else { return };
-    let only = |container: Container| Container {
-        resources: container.resources,
-        restart_policy: container.restart_policy,
-        ..Container::default()
-    };
-    pod.spec = Some(PodSpec {
-        node_name: spec.node_name,
-        overhead: spec.overhead,
-        containers: spec.containers.into_iter().map(only).collect(),
-        init_containers: spec.init_containers.map(|containers| containers.into_iter().map(only).collect()),
-        ..PodSpec::default()
-    });
 }
 
 /// Wakes the jobs that wait for a standing cluster or run on it.
@@ -267,7 +264,7 @@ mod tests {
 
     #[test]
     fn only_a_new_generation_is_a_change_and_so_are_coming_and_going() {
-        let specs = Specs::default();
+        let specs = Seen::default();
         assert!(specs.has_changed("t", Some(Some(1))), "new");
         assert!(!specs.has_changed("t", Some(Some(1))), "its status");
         assert!(specs.has_changed("t", Some(Some(2))) && specs.has_changed("t", None), "its spec, and its end");

@@ -7,6 +7,7 @@ use microtome_api::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::behind::Behind;
 use crate::watch::Watchable;
 
 /// A read or write of the apiserver failed.
@@ -79,14 +80,30 @@ pub(crate) async fn apply_owned<K: Watchable + Serialize>(api: &Api<K>, object: 
 
 /// Creates an object that must never be made twice or changed: an existing one of the same owner is left as it is.
 pub(crate) async fn create_once<K: Watchable + Serialize>(api: &Api<K>, object: &K) -> Result<(), Error> {
+    create(api, object).await.map(|_| ())
+}
+
+/// Creates an object, or replaces the one of the same owner. Creating comes first: mostly there is none, and what is somebody
+/// else's is never touched.
+pub(crate) async fn put_owned<K: Watchable + Serialize>(api: &Api<K>, object: &K) -> Result<(), Error> {
+    let Some(there) = create(api, object).await? else { return Ok(()) };
+    let (name, mut object) = (object.name_any(), object.clone());
+    object.meta_mut().resource_version = there.resource_version();
+    let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+    api.replace(&name, &params, &object).await.map_err(Error::api::<K>("replace", &name))?;
+    Ok(())
+}
+
+/// Creates an object; gives the one of the same owner that is there already.
+async fn create<K: Watchable + Serialize>(api: &Api<K>, object: &K) -> Result<Option<K>, Error> {
     let name = object.name_any();
     let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
     match api.create(&params, object).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(None),
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let there = api.get(&name).await.map_err(Error::api::<K>("get", &name))?;
             if owner_uid(&there) == owner_uid(object) {
-                return Ok(());
+                return Ok(Some(there));
             }
             Err(Error::Occupied { kind: K::kind(&()).into_owned(), name })
         }
@@ -96,16 +113,17 @@ pub(crate) async fn create_once<K: Watchable + Serialize>(api: &Api<K>, object: 
 
 /// Writes the status that was made from `object`, unless the object has changed since. The whole status: a merge could take
 /// nothing away.
-pub(crate) async fn replace_status<K, S>(api: &Api<K>, object: &K, status: &S) -> Result<(), Error>
+pub(crate) async fn replace_status<K, S>(api: &Api<K>, object: &K, status: &S, behind: &Behind) -> Result<(), Error>
 where
     K: Watchable + Serialize + HasStatus<Status = S>,
     S: Clone,
 {
     let name = object.name_any();
-    let mut object = object.clone();
-    *object.status_mut() = Some(status.clone());
+    let mut written = object.clone();
+    *written.status_mut() = Some(status.clone());
     let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
-    api.replace_status(&name, &params, &object).await.map_err(Error::api::<K>("write the status of", &name))?;
+    let answer = api.replace_status(&name, &params, &written).await;
+    behind.wrote(object, &answer.map_err(Error::api::<K>("write the status of", &name))?);
     Ok(())
 }
 

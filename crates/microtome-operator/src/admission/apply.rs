@@ -20,17 +20,20 @@ pub(crate) async fn apply(
     teams: Vec<(Team, TeamStatus)>,
     context: &Context,
 ) -> Result<(), Error> {
-    let told = stream::iter(clusters).map(|(cluster, status)| tell(cluster, status, context));
+    // Of one that was written since it was read, the watch brings the newer version, and the bell rings.
+    let fresh = clusters.into_iter().filter(|(cluster, _)| !context.behind.is_behind(cluster));
+    let told = stream::iter(fresh).map(|(cluster, status)| tell(cluster, status, context));
     let told = told.buffer_unordered(CONCURRENCY).fold(Ok(()), worst).await;
     for (team, status) in teams {
-        write::replace_status(&Api::all(context.client.clone()), &team, &status).await?;
+        write::replace_status(&Api::all(context.client.clone()), &team, &status, &context.behind).await?;
     }
     told
 }
 
 async fn tell(cluster: PatchCluster, status: ClusterStatus, context: &Context) -> Result<(), Error> {
     let namespace = cluster.namespace().unwrap_or_default();
-    write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &cluster, &status).await?;
+    write::replace_status(&Api::namespaced(context.client.clone(), &namespace), &cluster, &status, &context.behind)
+        .await?;
     let admitted = condition::is_true(&status.conditions, ADMITTED);
     let verdict = status.conditions.iter().find(|condition| condition.type_ == ADMITTED);
     let why = verdict.map(|condition| condition.message.as_str()).unwrap_or_default();

@@ -154,7 +154,15 @@ fn stand(status: &mut TeamStatus, standing: &Standing) {
     let count = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
     status.used = quantities(&standing.used);
     (status.running, status.queued) = (count(standing.running), count(standing.waiting));
-    (status.share, status.fair_share) = (Some(hundredths(standing.share)), Some(hundredths(standing.target)));
+    // The share of a team that runs on moves for ever: what was said stands until it is off by more than the last digit.
+    let near = |said: &Option<String>, part: u128| said.clone().filter(|said| is_near(said, part));
+    status.share = near(&status.share, standing.share).or_else(|| Some(hundredths(standing.share)));
+    status.fair_share = Some(hundredths(standing.target));
+}
+
+fn is_near(said: &str, part: u128) -> bool {
+    let digits = |text: &str| text.replace('.', "").parse::<i32>().ok();
+    digits(said).zip(digits(&hundredths(part))).is_some_and(|(said, now)| (said - now).abs() <= 1)
 }
 
 /// What runs a team's jobs, or why it does not; faults that stop nothing are told all the same.

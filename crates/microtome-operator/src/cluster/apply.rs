@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::{try_join_all, try_join4};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -30,7 +31,7 @@ const CERTIFICATE_MOST_SECONDS: i64 = 366 * 86_400;
 /// Carries the decision out.
 pub(crate) async fn apply(observed: &Observed, decision: &Decision, context: &Context) -> Result<(), Error> {
     match decision {
-        Decision::Rest | Decision::Greet | Decision::Queue | Decision::Suspended | Decision::Backoff(_) => Ok(()),
+        Decision::Rest | Decision::Queue | Decision::Suspended | Decision::Backoff(_) => Ok(()),
         Decision::Refuse(_) => remove_workers(observed, context).await,
         Decision::Withdraw(_) => {
             remove_workers(observed, context).await?;
@@ -90,14 +91,17 @@ async fn shorten(observed: &Observed, seconds: i64, context: &Context) -> Result
 async fn build(observed: &Observed, resolved: &Resolved, context: &Context) -> Result<(), Error> {
     let (attempt, name) = (observed.attempt(), observed.cluster.name_any());
     let objects = objects(observed, resolved, context)?;
-    for policy in &objects.policies {
-        write::apply_owned(&api::<NetworkPolicy>(observed, context), policy).await?;
-    }
-    if let Some(work_order) = &objects.work_order {
-        write::apply_owned(&api::<ConfigMap>(observed, context), work_order).await?;
-    }
-    certify(observed, context).await?;
-    write::apply_owned(&api::<Service>(observed, context), &objects.service).await?;
+    let (policies, maps, services) = (api(observed, context), api(observed, context), api(observed, context));
+    let policies = objects.policies.iter().map(|policy| write::put_owned::<NetworkPolicy>(&policies, policy));
+    let work_order = async {
+        match &objects.work_order {
+            Some(work_order) => write::put_owned::<ConfigMap>(&maps, work_order).await,
+            None => Ok(()),
+        }
+    };
+    let service = write::put_owned::<Service>(&services, &objects.service);
+    // None of these refers to another.
+    try_join4(try_join_all(policies), work_order, certify(observed, context), service).await?;
     if attempt > 1 {
         write::delete(&api::<Secret>(observed, context), &names::certificates(&name, attempt - 1)).await?;
     }
@@ -105,12 +109,21 @@ async fn build(observed: &Observed, resolved: &Resolved, context: &Context) -> R
         remove_head(observed, attempt - KEPT_HEADS, context).await?;
     }
     write::create_once(&api::<Pod>(observed, context), &objects.head).await?;
-    write::apply_owned(&api::<Deployment>(observed, context), &objects.workers).await
+    put_workers(observed, &objects.workers, context).await
+}
+
+/// Of a Deployment that is there, the replicas are somebody else's to write.
+async fn put_workers(observed: &Observed, workers: &Deployment, context: &Context) -> Result<(), Error> {
+    let api = api::<Deployment>(observed, context);
+    match observed.workers {
+        Some(_) => write::apply_owned(&api, workers).await,
+        None => write::create_once(&api, workers).await,
+    }
 }
 
 async fn workers(observed: &Observed, resolved: &Resolved, context: &Context) -> Result<(), Error> {
     let objects = objects(observed, resolved, context)?;
-    write::apply_owned(&api::<Deployment>(observed, context), &objects.workers).await
+    put_workers(observed, &objects.workers, context).await
 }
 
 /// Makes the attempt's certificates. Once: a head that runs must not find its workers' authority changed.

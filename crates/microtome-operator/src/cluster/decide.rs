@@ -19,8 +19,6 @@ const IDLE_TIMEOUT_SECONDS: i64 = 3600;
 pub(crate) enum Decision {
     /// Being deleted, or ended and tidied up: nothing.
     Rest,
-    /// Never seen before: say so.
-    Greet,
     /// It may not be built.
     Refuse(Refusal),
     /// It may be built once it is admitted.
@@ -58,7 +56,6 @@ impl Decision {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Rest => "rest",
-            Self::Greet => "greet",
             Self::Refuse(_) => "refuse",
             Self::Queue => "queue",
             Self::Suspended => "suspended",
@@ -103,9 +100,8 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
         // What it owns goes with it.
         return Decision::Rest;
     }
-    let Some(status) = cluster.status.as_ref().filter(|status| !status.conditions.is_empty()) else {
-        return Decision::Greet;
-    };
+    let unseen = ClusterStatus::default();
+    let status = cluster.status.as_ref().unwrap_or(&unseen);
     if condition::has_ended(&status.conditions) {
         return if observed.workers.is_some() { Decision::Tidy } else { Decision::Rest };
     }
@@ -311,7 +307,7 @@ mod tests {
         let mut gone = fixtures::observed();
         gone.cluster.metadata.deletion_timestamp = at(0);
         assert_eq!(decide(&gone).name(), "rest");
-        assert_eq!(decide(&fixtures::observed()).name(), "greet");
+        assert_eq!(decide(&fixtures::observed()).name(), "queue");
         assert_eq!(decision(|o, _| refused(o)), "refuse");
         assert_eq!(decision(|_, _| ()), "queue");
         assert_eq!(decision(|_, s| set(s, ADMITTED)), "build");

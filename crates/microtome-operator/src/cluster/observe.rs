@@ -84,9 +84,9 @@ pub(crate) async fn observe(cluster: &PatchCluster, context: &Context) -> Result
         resolve(cluster, Surroundings { teams: &teams, profile, job: job.clone(), pools: &config.pools })
     };
     let uid = cluster.uid();
-    let pods = world
-        .pods
-        .filter(|pod| pod.namespace() == cluster.namespace() && pod.labels().get(names::LABEL_UID) == uid.as_ref());
+    let pods = world.pods.filter(|pod| {
+        pod.labels().get(names::LABEL_UID) == uid.as_ref() && pod.metadata.namespace == cluster.metadata.namespace
+    });
     let head = head_of(cluster, &pods, context).await?;
     let node = head.as_ref().and_then(|head| world.nodes.get_global(head.node.as_deref()?));
     let deployment = world.deployments.get(&namespace, &names::worker_deployment(&name));

@@ -35,7 +35,6 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> ClusterStatus 
     status.workers_ready = observed.workers.map_or(0, |workers| workers.ready);
     let ready = match decision {
         Decision::Rest | Decision::Tidy => return status,
-        Decision::Greet => Ready::new(None, Reason::Pending, "seen, not yet looked at"),
         Decision::Refuse(refusal) => Ready::stalled(refusal.reason, refusal.message.clone()),
         Decision::Queue => queued(&status),
         Decision::Suspended => Ready::new(Some(false), Reason::Suspended, "spec.suspend is true; it holds nothing"),
@@ -227,7 +226,6 @@ mod tests {
     #[test]
     fn every_decision_has_its_conditions() {
         let mut observed = fixtures::observed();
-        assert_eq!(after(&observed, &Decision::Greet), ["Ready=Unknown Pending: seen, not yet looked at"]);
         let refusal = Refusal { reason: Reason::NoTeam, message: "none".into() };
         assert_eq!(
             after(&observed, &Decision::Refuse(refusal)),

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::admission::record::Recorder;
+use crate::behind::Behind;
 use crate::bell::{self, Loop};
 use crate::context::{Clock, Context};
 use crate::control::authority::Authority;
@@ -59,7 +60,9 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         let (client, world) = (clients.requests, world.clone());
         let clock = Clock::by(jiff::Timestamp::now);
         let recorder = Recorder::default();
-        let context = Arc::new(Context { client, world, hub, events, metrics, authority, settings, clock, recorder });
+        let behind = Behind::default();
+        let context =
+            Arc::new(Context { client, world, hub, events, metrics, authority, settings, clock, recorder, behind });
         start(&mut parts, queues, &context, &stop);
         tokio::select! {
             lost = leader.hold() => Err(lost.into()),

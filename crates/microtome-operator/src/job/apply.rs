@@ -15,7 +15,11 @@ pub(crate) async fn apply(observed: &Observed, decision: &Decision, context: &Co
     match decision {
         Decision::Build | Decision::Sync => {
             let Some(cluster) = cluster_of(job) else { return Ok(()) };
-            write::apply_owned(&Api::namespaced(context.client.clone(), &namespace), &cluster).await
+            let clusters = Api::namespaced(context.client.clone(), &namespace);
+            match &observed.cluster {
+                None => write::create_once(&clusters, &cluster).await,
+                Some(_) => write::apply_owned(&clusters, &cluster).await,
+            }
         }
         Decision::Expire => {
             let jobs: Api<PatchJob> = Api::namespaced(context.client.clone(), &namespace);

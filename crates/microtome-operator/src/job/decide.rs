@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use microtome_api::condition::{self, Reason};
 use microtome_api::names;
 
-use super::observe::Observed;
+use super::observe::{Observed, is_new};
 use super::standing::{self, Standing};
 use crate::write;
 
@@ -84,9 +84,7 @@ pub(crate) fn decide(observed: &Observed) -> Decision {
     if job.metadata.deletion_timestamp.is_some() || job.spec.managed_by.as_deref() == Some(ELSEWHERE) {
         return Decision::Rest;
     }
-    let Some(status) = job.status.as_ref().filter(|status| !status.conditions.is_empty()) else {
-        return Decision::Greet;
-    };
+    let Some(status) = job.status.as_ref().filter(|_| !is_new(job)) else { return Decision::Greet };
     if condition::has_ended(&status.conditions) {
         return match expiry(observed) {
             Some(at) if at <= observed.now => Decision::Expire,

@@ -43,6 +43,7 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
     let uid = job.uid().unwrap_or_default();
     let (cluster, line) = match &job.spec.cluster_name {
         Some(standing) => (None, line(job, standing, context)),
+        None if is_new(job) => (None, Line::default()),
         None => (own_cluster(&namespace, &name, context).await?, Line::default()),
     };
     let mut report = context.hub.take(&uid);
@@ -60,6 +61,11 @@ pub(crate) async fn observe(job: &PatchJob, context: &Context) -> Result<Observe
         job: job.clone(),
         now: context.clock.now(),
     })
+}
+
+/// Whether nothing was said of a job yet: what there is beside it is the next pass's matter.
+pub(super) fn is_new(job: &PatchJob) -> bool {
+    job.status.as_ref().is_none_or(|status| status.conditions.is_empty())
 }
 
 /// The cluster of the job's name. A late watch must look neither like a cluster that was deleted nor like a name that is free.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::apiserver::ApiServer;
 use crate::admission::record::Recorder;
+use crate::behind::Behind;
 use crate::cluster::{fixtures, settings_fixture};
 use crate::context::{Clock, Context};
 use crate::control::authority::Authority;
@@ -113,6 +114,7 @@ impl Stage {
             authority: Authority::make().unwrap(),
             clock: Clock::by(move || Timestamp::from_second(seconds.load(Ordering::Relaxed)).unwrap()),
             recorder: Recorder::default(),
+            behind: Behind::default(),
         }
     }
 
