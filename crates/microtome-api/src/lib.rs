@@ -10,7 +10,7 @@ pub mod names;
 pub mod quantity;
 
 pub use kinds::cluster::{
-    ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, QueueState, Resources, WorkerSpec,
+    ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, QueueState, Resources, Short, WorkerSpec,
 };
 pub use kinds::job::{Checkpoints, JobStatus, Package, PatchJob, PatchJobSpec, Progress, Variable};
 pub use kinds::profile::{

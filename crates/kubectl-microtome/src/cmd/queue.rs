@@ -1,7 +1,5 @@
 //! `queue`: what waits, why, and from when it runs.
 
-use std::collections::BTreeMap;
-
 use jiff::Zoned;
 use kube::api::ListParams;
 use microtome_api::{PatchCluster, PatchJob};
@@ -29,7 +27,6 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<()> {
     let cluster = Cluster::connect(&target).await?;
     let mut waiters = waiting(&args, &cluster).await?;
-    name_teams(&mut waiters);
     sort(&mut waiters);
     if waiters.is_empty() {
         eprintln!("nothing waits");
@@ -56,13 +53,4 @@ async fn waiting(args: &Args, cluster: &Cluster) -> anyhow::Result<Vec<Waiter>> 
     })
     .await?;
     Ok(waiters)
-}
-
-/// A cluster's status does not name its team; the jobs of its namespace do.
-fn name_teams(waiters: &mut [Waiter]) {
-    let told = waiters.iter().filter_map(|waiter| Some((waiter.namespace.clone(), waiter.team.clone()?)));
-    let teams: BTreeMap<String, String> = told.collect();
-    for waiter in waiters.iter_mut().filter(|waiter| waiter.team.is_none()) {
-        waiter.team = teams.get(&waiter.namespace).cloned();
-    }
 }

@@ -6,6 +6,7 @@ use microtome_api::condition::INGEST_BOUND;
 use microtome_api::{JobStatus, PatchJob, Progress};
 
 use crate::text;
+use crate::waiting::{self, Waiting};
 
 /// The screen.
 pub(crate) fn screen(job: &PatchJob, now: &Zoned) -> String {
@@ -16,7 +17,12 @@ pub(crate) fn screen(job: &PatchJob, now: &Zoned) -> String {
     let running = text::state(job) == "Running";
     // Of a good end there is nothing to explain.
     let ready = text::ready(&status.conditions);
-    if let Some(ready) = ready.filter(|ready| !ready.message.is_empty() && ready.reason != "Complete") {
+    if let Some(waiting) = waiting::of_job(job) {
+        line("why", indented(&waiting.why));
+        if let Some(place) = queued(&waiting, now) {
+            line("queue", place);
+        }
+    } else if let Some(ready) = ready.filter(|ready| !ready.message.is_empty() && ready.reason != "Complete") {
         line(if running { "pods" } else { "why" }, indented(&ready.message));
     }
     if let Some(progress) = &status.progress {
@@ -58,6 +64,16 @@ fn headline(job: &PatchJob, status: &JobStatus, now: &Zoned) -> String {
         (None, _, _) => {}
     }
     parts.join(", ")
+}
+
+/// `2/14   starts about 15:40`.
+fn queued(waiting: &Waiting, now: &Zoned) -> Option<String> {
+    let mut parts = vec![waiting.place.clone()?];
+    parts.extend(waiting.starts_at.map(|about| format!("starts about {}", text::clock(about, now))));
+    parts.extend(
+        waiting.reserved_at.map(|reserved| format!("at {} at the latest (reserved)", text::clock(reserved, now))),
+    );
+    Some(parts.join("   "))
 }
 
 /// How far it is: in batches where they can be counted, in patches otherwise.
@@ -133,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::screen::fixtures::{condition, job, now, queued, running};
+    use crate::screen::fixtures::{TEAM_MAX, condition, job, now, place, queued, running, waits};
 
     fn shown(job: &PatchJob) -> String {
         screen(job, &now())
@@ -182,10 +198,20 @@ tumour-detector   Running, attempt 1, since 12:06 (2 h 14 m of 12 h)
 
     #[test]
     fn a_job_that_waits_says_why() {
-        let waiting = queued();
-        let why = "team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2; position 2 in the team's queue";
-        assert_eq!(shown(&waiting), format!("ablation-512   Queued, for 2 h 20 m\n  why        {why}\n"));
-        assert_eq!(shown(&PatchJob { status: None, ..waiting }), "ablation-512   Pending, for 2 h 20 m\n");
+        let wanted = "\
+ablation-512   Queued, for 2 h 20 m
+  why        team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2
+  queue      2/14   starts about 15:40
+";
+        assert_eq!(shown(&queued()), wanted);
+        let mut first = place(TEAM_MAX, 1);
+        first["reservedAt"] = json!("2026-03-02T16:05:00Z");
+        let line = "\n  queue      1/14   starts about 15:40   at 16:05 at the latest (reserved)\n";
+        assert!(shown(&waits(&first)).ends_with(line), "{}", shown(&waits(&first)));
+        let line = job(&json!({"conditions": [condition("Queued", "False", "a came first on PatchCluster bench")]}));
+        let wanted = "tumour-detector   Queued, for 2 h 20 m\n  why        a came first on PatchCluster bench\n";
+        assert_eq!(shown(&line), wanted);
+        assert_eq!(shown(&PatchJob { status: None, ..queued() }), "ablation-512   Pending, for 2 h 20 m\n");
     }
 
     #[test]
