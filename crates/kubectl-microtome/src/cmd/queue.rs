@@ -1,4 +1,4 @@
-//! `queue`: what waits, why, and from when it runs.
+//! `queue`: what waits, why, and about when it starts.
 
 use jiff::Zoned;
 use kube::api::ListParams;
@@ -11,7 +11,9 @@ use crate::refusal::Asked;
 use crate::screen::queue::{Waiter, of_cluster, of_job, queue, sort};
 use crate::target::{Selection, Target};
 
-/// Show what waits: position, what it wants, the first thing in its way, and its reserved start
+/// Show what waits: position, what it wants, the first thing in its way, and about when it starts
+///
+/// A start that is reserved is not later than that.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
