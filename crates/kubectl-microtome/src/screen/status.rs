@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp, Zoned};
 use kube::ResourceExt;
 use microtome_api::condition::INGEST_BOUND;
-use microtome_api::{JobStatus, PatchJob, Progress};
+use microtome_api::{DatasetProgress, JobStatus, PatchJob, Progress};
 
 use crate::text;
 use crate::waiting::{self, Waiting};
@@ -76,20 +76,36 @@ fn queued(waiting: &Waiting, now: &Zoned) -> Option<String> {
     Some(parts.join("   "))
 }
 
-/// How far it is: in batches where they can be counted, in patches otherwise.
+/// How far it is: in batches where they can be counted, in patches otherwise; of several datasets, each in a line.
 fn progressed(job: &PatchJob, progress: &Progress, now: &Zoned) -> String {
-    let counted = batches(job, progress).unwrap_or_else(|| {
+    let each: Vec<String> = progress.datasets.iter().map(|dataset| position(job, dataset)).collect();
+    let counted = match each.as_slice() {
+        [only] if job.spec.datasets.len() == 1 => Some(only.clone()),
+        [] => batches(job, progress),
+        _ => None,
+    };
+    let below = if counted.is_none() { each } else { Vec::new() };
+    let counted = counted.unwrap_or_else(|| {
         let (patches, total) = (text::grouped(progress.patches), text::grouped(progress.patches_total));
         format!("{patches} of {total} patches")
     });
     let counted = format!("{}   {counted}", progress.summary);
-    match eta(job, progress, now.timestamp()) {
+    let first = match eta(job, progress, now.timestamp()) {
         Some(end) => format!("{counted}   ETA {}", text::clock(end, now)),
         None => counted,
-    }
+    };
+    indented(&[vec![first], below].concat().join("\n"))
 }
 
-/// `train: epoch 4/10, batch 38 600 of 94 000`. Of several datasets the head does not say which is how far.
+/// `train: epoch 4/10, batch 38 600 of 94 000`, as the head says it.
+fn position(job: &PatchJob, dataset: &DatasetProgress) -> String {
+    let DatasetProgress { name, epoch, batch, of } = dataset;
+    let spec = job.spec.datasets.iter().find(|spec| spec.name == *name);
+    let epoch = spec.map_or_else(|| epoch.to_string(), |spec| format!("{epoch}/{}", spec.epochs));
+    format!("{name}: epoch {epoch}, batch {} of {}", text::grouped(*batch), text::grouped(*of))
+}
+
+/// The same of a job's only dataset, where an older head says no more than how many batches there were.
 fn batches(job: &PatchJob, progress: &Progress) -> Option<String> {
     let [dataset] = job.spec.datasets.as_slice() else { return None };
     let (epochs, an_epoch) = (i64::from(dataset.epochs), progress.batches_an_epoch);
@@ -174,6 +190,27 @@ tumour-detector   Running, attempt 1, since 12:06 (2 h 14 m of 12 h)
         let second = both.spec.datasets[0].clone();
         both.spec.datasets.push(second);
         assert!(shown(&both).contains("41%   9 881 600 of 24 064 000 patches   ETA 14:44\n"), "{}", shown(&both));
+    }
+
+    #[test]
+    fn each_of_several_datasets_has_a_line() {
+        let mut both = running();
+        let dataset = |name: &str, epoch, batch, of| DatasetProgress { name: name.into(), epoch, batch, of };
+        let progress = |job: &mut PatchJob, datasets| {
+            job.status.as_mut().unwrap().progress.as_mut().unwrap().datasets = datasets;
+        };
+        progress(&mut both, vec![dataset("train", 5, 38_600, 94_000)]);
+        assert!(shown(&both).contains("  progress   41%   train: epoch 5/10, batch 38 600 of 94 000   ETA 14:44\n"));
+        let mut second = both.spec.datasets[0].clone();
+        (second.name, second.epochs) = ("val".to_owned(), 1);
+        both.spec.datasets.push(second);
+        progress(&mut both, vec![dataset("train", 5, 38_600, 94_000), dataset("val", 1, 12, 300)]);
+        let wanted = "
+  progress   41%   9 881 600 of 24 064 000 patches   ETA 14:44
+             train: epoch 5/10, batch 38 600 of 94 000
+             val: epoch 1/1, batch 12 of 300
+  feed       9 600";
+        assert!(shown(&both).contains(wanted), "{}", shown(&both));
     }
 
     #[test]

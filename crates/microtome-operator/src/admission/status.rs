@@ -101,6 +101,7 @@ pub(crate) fn teams(observed: &Observed, outcome: &Outcome, now: Timestamp) -> V
         let mut status = team.status.clone().unwrap_or_default();
         if let Some(standing) = outcome.standings.get(&team.name_any()) {
             stand(&mut status, standing);
+            status.half_life_seconds = Some(observed.fair_share.half_life_seconds.into());
         }
         status.observed_generation = team.metadata.generation;
         condition::set(&mut status.conditions, ready(team, observed, outcome, now));
