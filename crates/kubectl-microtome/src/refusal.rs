@@ -159,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_is_wrong_is_refused_with_its_field() {
+        let said =
+            |message: &str| Asked::of("create", "patchjobs", "a", "x").refused(status(422, message, "a")).to_string();
+        let level = "PatchJob.microtome.dev \"a\" is invalid: spec.datasets[0].views[0]: Invalid value: give level or mpp, not both";
+        assert_eq!(said(level), format!("cannot create patchjobs in namespace \"x\": {level}"));
+    }
+
+    #[test]
     fn a_policy_says_itself_why_it_forbids() {
         let error = status(403, "patchjobs \"a\" is forbidden: exceeded quota: jobs", "a");
         let said = Asked::of("create", "patchjobs", "a", "x").refused(error).to_string();

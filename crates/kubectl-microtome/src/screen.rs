@@ -12,3 +12,5 @@ pub(crate) mod render;
 pub(crate) mod slides;
 pub(crate) mod status;
 pub(crate) mod teams;
+#[cfg(test)]
+mod wrong;

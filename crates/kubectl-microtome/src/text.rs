@@ -106,6 +106,14 @@ pub(crate) fn duration(seconds: i64) -> String {
     }
 }
 
+/// `7 d`, `36 h`: a time that was set, in whole units.
+pub(crate) fn span(seconds: i64) -> String {
+    match seconds {
+        seconds if seconds >= 86_400 && seconds % 86_400 == 0 => format!("{} d", seconds / 86_400),
+        seconds => duration(seconds),
+    }
+}
+
 /// The time of day where `now` is, with the date where it is another day.
 pub(crate) fn clock(time: Timestamp, now: &Zoned) -> String {
     let time = time.to_zoned(now.time_zone().clone());
@@ -124,6 +132,7 @@ mod tests {
         assert_eq!([12, 9_600, 12_345, 2_500_000].map(short), ["12", "9.6k", "12k", "2.5M"]);
         assert_eq!([45, 840, 8040, 43_200].map(duration), ["45 s", "14 m", "2 h 14 m", "12 h"]);
         let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!([604_800, 86_400, 129_600, 90].map(span), ["7 d", "1 d", "36 h", "1 m"]);
         assert_eq!([5, 300, 7200, 172_800].map(|s| age(at(0), at(s))), ["5s", "5m", "2h", "2d"]);
         assert_eq!(age(at(9), at(0)), "0s", "clocks differ");
         assert_eq!(permille(3), "0.3 %");

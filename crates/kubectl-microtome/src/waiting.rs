@@ -1,128 +1,110 @@
-//! Why something waits for its quota, and for how long: read from its conditions. Pure.
+//! Why something waits, and for how long: read from its status. Pure.
 //!
-//! The operator tells it in the message of `Ready`, clause by clause (its `admission::status`). A clause that is not known here
-//! stays part of the reason, so that nothing that was said is lost.
+//! What waits for its team's quota has a place in a queue, and all of it stands there. What waits for something else (its pods
+//! found no node, others came first on a standing cluster) has none: then the condition's message is the reason, as a whole.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use microtome_api::condition::{READY, Reason};
-use microtome_api::quantity::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use microtome_api::condition::Reason;
+use microtome_api::{PatchCluster, PatchJob, QueueState, Short};
+
+use crate::text;
 
 /// What is known of something that waits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Waiting {
-    /// The first constraint that fails, in words.
+    /// The first thing in its way, in words.
     pub(crate) why: String,
+    /// For people: `2/14`, or `>10`.
+    pub(crate) place: Option<String>,
     /// Its position in the team's queue; told of the first ones only.
     pub(crate) position: Option<u32>,
-    /// Its reservation: it starts then at the latest.
-    pub(crate) starts: Option<Timestamp>,
-    /// The same constraint in numbers, where it is an amount.
+    /// How many of the team wait.
+    pub(crate) of: Option<u32>,
+    /// About when it starts.
+    pub(crate) starts_at: Option<Timestamp>,
+    /// Its place is reserved: it starts then at the latest.
+    pub(crate) reserved_at: Option<Timestamp>,
+    /// What is missing, where it is an amount.
     pub(crate) short: Option<Short>,
 }
 
-/// An amount of which there is too little.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Short {
-    /// The resource.
-    pub(crate) resource: String,
-    /// How much is missing, in thousandths.
-    pub(crate) milli: i128,
+/// Of a job; nothing if it does not wait.
+pub(crate) fn of_job(job: &PatchJob) -> Option<Waiting> {
+    let status = job.status.as_ref()?;
+    waiting(&status.conditions, status.queue.as_ref())
 }
 
-/// Reads the conditions; nothing if it does not wait for quota.
-pub(crate) fn waiting(conditions: &[Condition]) -> Option<Waiting> {
-    let ready = conditions.iter().find(|condition| condition.type_ == READY)?;
-    if ready.reason != Reason::Queued.as_str() {
-        return None;
-    }
-    let mut waiting = Waiting::default();
-    let mut rest = Vec::new();
-    for clause in ready.message.split("; ") {
-        if let Some(position) = position(clause) {
-            waiting.position = Some(position);
-        } else if let Some(starts) = starts(clause) {
-            waiting.starts = Some(starts);
-        } else {
-            rest.push(clause);
-        }
-    }
-    waiting.why = rest.join("; ");
-    waiting.short = short(&waiting.why);
-    Some(waiting)
+/// Of a cluster; nothing if it does not wait.
+pub(crate) fn of_cluster(cluster: &PatchCluster) -> Option<Waiting> {
+    let status = cluster.status.as_ref()?;
+    waiting(&status.conditions, status.queue.as_ref())
 }
 
-fn position(clause: &str) -> Option<u32> {
-    clause.strip_prefix("position ")?.strip_suffix(" in the team's queue")?.parse().ok()
-}
-
-fn starts(clause: &str) -> Option<Timestamp> {
-    let time = clause.strip_prefix("starts at ")?.strip_suffix(" UTC at the latest")?;
-    let time = DateTime::strptime("%Y-%m-%d %H:%M", time).ok()?;
-    time.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
-}
-
-/// `team T uses 8 of its max 8 R, and this wants 2`, or `3 R free on all nodes, and this wants 4`.
-fn short(why: &str) -> Option<Short> {
-    let (there, wanted) = why.split_once(", and this wants ")?;
-    let (resource, missing) = if let Some((_, of_max)) = there.split_once(" uses ") {
-        let (used, rest) = of_max.split_once(" of its max ")?;
-        let (max, resource) = rest.split_once(' ')?;
-        (resource, milli(used)? + milli(wanted)? - milli(max)?)
-    } else {
-        let (free, resource) = there.strip_suffix(" free on all nodes")?.split_once(' ')?;
-        (resource, milli(wanted)? - milli(free)?)
+fn waiting(conditions: &[Condition], place: Option<&QueueState>) -> Option<Waiting> {
+    let ready = text::ready(conditions).filter(|ready| ready.reason == Reason::Queued.as_str())?;
+    // An operator before this one said the reason in the condition alone.
+    let Some(place) = place.filter(|place| !place.message.is_empty()) else {
+        return Some(Waiting { why: ready.message.clone(), ..Waiting::default() });
     };
-    (missing > 0).then(|| Short { resource: resource.to_owned(), milli: missing })
-}
-
-fn milli(text: &str) -> Option<i128> {
-    Quantity(text.to_owned()).milli().ok()
+    let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    let time = |time: Option<&Time>| time.map(|time| time.0);
+    Some(Waiting {
+        why: place.message.clone(),
+        place: Some(place.summary.clone()),
+        position: count(place.position),
+        of: count(place.of),
+        starts_at: time(place.starts_at.as_ref()),
+        reserved_at: time(place.reserved_at.as_ref()),
+        short: place.short.clone(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use microtome_api::quantity::Quantity;
+    use serde_json::json;
 
     use super::*;
-
-    fn told(reason: &str, message: &str) -> Option<Waiting> {
-        let (type_, status) = (READY.to_owned(), "False".to_owned());
-        waiting(&[Condition {
-            type_,
-            status,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            last_transition_time: Time(Timestamp::UNIX_EPOCH),
-            observed_generation: None,
-        }])
-    }
+    use crate::screen::fixtures::{TEAM_MAX, condition, job, place, waits};
 
     #[test]
-    fn what_the_operator_says_is_read_clause_by_clause() {
-        let why = "team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2";
-        let message = format!("{why}; position 2 in the team's queue; starts at 2026-03-02 15:40 UTC at the latest");
+    fn all_of_a_place_is_read() {
+        let mut reserved = place(TEAM_MAX, 2);
+        reserved["reservedAt"] = json!("2026-03-02T16:05:00Z");
         let wanted = Waiting {
-            why: why.to_owned(),
+            why: TEAM_MAX.to_owned(),
+            place: Some("2/14".to_owned()),
             position: Some(2),
-            starts: Some("2026-03-02T15:40:00Z".parse().unwrap()),
-            short: Some(Short { resource: "nvidia.com/gpu".to_owned(), milli: 2000 }),
+            of: Some(14),
+            starts_at: Some("2026-03-02T15:40:00Z".parse().unwrap()),
+            reserved_at: Some("2026-03-02T16:05:00Z".parse().unwrap()),
+            short: Some(Short { resource: "nvidia.com/gpu".to_owned(), amount: Quantity("2".to_owned()) }),
         };
-        assert_eq!(told("Queued", &message), Some(wanted));
-        let nodes =
-            told("Queued", "500m cpu free on all nodes, and this wants 2; position 1 in the team's queue").unwrap();
-        assert_eq!(nodes.short, Some(Short { resource: "cpu".to_owned(), milli: 1500 }));
+        assert_eq!(of_job(&waits(&reserved)), Some(wanted));
     }
 
     #[test]
-    fn what_is_not_known_stays_in_the_reason() {
-        let behind =
-            "it would delay x/a, which is to start at 2026-03-02 15:40 UTC; behind 10 or more in the team's queue";
-        assert_eq!(told("Queued", behind), Some(Waiting { why: behind.to_owned(), ..Waiting::default() }));
-        let line = "first came first on PatchCluster bench";
-        assert_eq!(told("Queued", line).unwrap().why, line);
-        assert_eq!(told("Running", "2 of 2 workers ready"), None);
+    fn without_a_place_the_conditions_message_is_the_reason_as_a_whole() {
+        for why in [
+            "its pods found no node; it asks again at 2026-03-02 15:40 UTC",
+            "a came first on PatchCluster bench",
+            "waits for admission",
+        ] {
+            let job = job(&json!({"conditions": [condition("Queued", "False", why)]}));
+            assert_eq!(of_job(&job), Some(Waiting { why: why.to_owned(), ..Waiting::default() }));
+        }
+        let mut old = waits(&place("", 2));
+        old.status.as_mut().unwrap().conditions[0].message = "a; position 2 in the team's queue".to_owned();
+        let wanted = Waiting { why: "a; position 2 in the team's queue".to_owned(), ..Waiting::default() };
+        assert_eq!(of_job(&old), Some(wanted), "it is from before there were words in a place");
+    }
+
+    #[test]
+    fn what_does_not_wait_has_no_reason_to() {
+        let mut started = waits(&place(TEAM_MAX, 2));
+        started.status.as_mut().unwrap().conditions[0].reason = "Starting".to_owned();
+        assert_eq!(of_job(&started), None, "its place is about to go");
+        assert_eq!(of_job(&PatchJob { status: None, ..started }), None);
     }
 }

@@ -10,9 +10,9 @@ pub mod names;
 pub mod quantity;
 
 pub use kinds::cluster::{
-    ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, QueueState, Resources, WorkerSpec,
+    ClusterStatus, HeadSpec, HeadState, PatchCluster, PatchClusterSpec, QueueState, Resources, Short, WorkerSpec,
 };
-pub use kinds::job::{Checkpoints, JobStatus, Package, PatchJob, PatchJobSpec, Progress, Variable};
+pub use kinds::job::{Checkpoints, DatasetProgress, JobStatus, Package, PatchJob, PatchJobSpec, Progress, Variable};
 pub use kinds::profile::{
     Access, HeadCaps, Images, Location, PatchProfile, PatchProfileSpec, PodIdentity, PullSecret, StorageSecret,
     WorkerCaps,

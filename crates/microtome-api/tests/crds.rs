@@ -41,3 +41,30 @@ fn the_written_definitions_are_those_of_the_types() {
         }
     }
 }
+
+/// What `kubectl get` prints of each kind.
+#[test]
+fn the_columns_are_those_of_the_screens() {
+    let wanted: [(&str, &[&str]); 4] = [
+        ("teams", &["Ready", "Share", "Fair", "Running", "Queued", "Age"]),
+        ("patchprofiles", &["ServiceAccount", "Age"]),
+        ("patchclusters", &["State", "Queue", "Workers", "Age"]),
+        ("patchjobs", &["Team", "State", "Queue", "Progress", "Rate", "Waiting", "Age"]),
+    ];
+    let definitions = microtome_api::crds::all();
+    assert_eq!(definitions.len(), wanted.len());
+    for (plural, columns) in wanted {
+        let definition = definitions.iter().find(|definition| definition.spec.names.plural == plural).unwrap();
+        let version = serde_json::to_value(&definition.spec.versions[0]).unwrap();
+        let printed = version["additionalPrinterColumns"].as_array().unwrap();
+        let names: Vec<&str> = printed.iter().map(|column| column["name"].as_str().unwrap()).collect();
+        assert_eq!(names, columns, "{plural}");
+        // A path that leads nowhere prints nothing, and nobody says why. Metadata is the apiserver's, conditions are a list.
+        for path in printed.iter().map(|column| column["jsonPath"].as_str().unwrap()) {
+            let path = path.split(".conditions[").next().unwrap().trim_start_matches('.');
+            let steps: Vec<&str> = path.split('.').filter(|_| !path.starts_with("metadata")).collect();
+            let schema = steps.iter().fold(&version["schema"]["openAPIV3Schema"], |at, step| &at["properties"][step]);
+            assert!(schema.is_object(), "{plural}: {path}");
+        }
+    }
+}

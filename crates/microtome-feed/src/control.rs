@@ -132,12 +132,13 @@ fn report(progress: Progress, outcome: Option<Outcome>) -> Kind {
 struct Seen {
     at: Instant,
     stats: Snapshot,
+    positions: Vec<head::Position>,
     supply: head::Supply,
 }
 
 impl Seen {
     fn of(head: &Head) -> Self {
-        Self { at: Instant::now(), stats: head.stats(), supply: head.supply() }
+        Self { at: Instant::now(), stats: head.stats(), positions: head.positions(), supply: head.supply() }
     }
 }
 
@@ -158,8 +159,14 @@ fn progress(before: &Seen, now: &Seen) -> Progress {
         stalled: Some(stall(&now.stats.waiting, &Ledger::default())),
         batches: now.stats.batches,
         batches_an_epoch: now.stats.steps,
+        positions: now.positions.iter().map(position).collect(),
         ..Progress::default()
     }
+}
+
+fn position(position: &head::Position) -> wire::Position {
+    let head::Position { dataset, epoch, batch, of } = position.clone();
+    wire::Position { dataset, epoch, batch, of }
 }
 
 fn quarantined(slide: &Quarantined) -> wire::Quarantined {

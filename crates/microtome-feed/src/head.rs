@@ -13,6 +13,7 @@ mod feed;
 mod ledger;
 mod names;
 mod pace;
+mod position;
 mod resolving;
 mod selecting;
 mod service;
@@ -36,6 +37,7 @@ pub use batch::{Batch, Patch};
 pub use door::Door;
 pub use feed::{Feed, PatchSpec};
 pub use ledger::Ledger;
+pub use position::Position;
 pub use service::Service;
 pub use stats::Snapshot;
 pub use supply::{Loader, Supply};
@@ -46,6 +48,7 @@ use crate::source::Source;
 use crate::wire::feed::feed_server::FeedServer;
 use actor::Actor;
 use event::Event;
+use position::Length;
 use resolving::Resolving;
 use selecting::After;
 use stage::Stage;
@@ -125,6 +128,7 @@ struct Dataset {
     stats: Arc<Stats>,
     name: Arc<str>,
     batch_size: u32,
+    epochs: u32,
     patch_bytes: usize,
     pixels: Buffers,
     /// Whether its patches are asked for, and do not count as the job's progress.
@@ -194,12 +198,13 @@ fn open(tag: Tag, Order { origin, mode }: Order, budget: u64) -> Result<(Dataset
     let patch_bytes = usize::try_from(origin.recipe().patch_bytes().get()).unwrap_or(usize::MAX);
     let asked = matches!(mode, Mode::Ask);
     let (name, batch_size) = (origin.recipe().name.as_str().into(), origin.recipe().batch_size.get());
+    let epochs = origin.recipe().epochs.get();
     let start = (origin.recipe().clone(), resume.map(Start::Checkpoint));
     let feed = Feed::new((program, events.downgrade()), Arc::clone(&stats), start, asked);
     let stage = stage(origin, mode, budget, &stats)?;
     let actor = Actor::new(tag, stage, Arc::clone(&stats), batches);
     tokio::spawn(actor.run(events.downgrade(), inbox));
-    Ok((Dataset { events, stats, name, batch_size, patch_bytes, pixels: Buffers::default(), asked }, feed))
+    Ok((Dataset { events, stats, name, batch_size, epochs, patch_bytes, pixels: Buffers::default(), asked }, feed))
 }
 
 /// Where a dataset begins; nowhere, if all is known already.
@@ -232,6 +237,17 @@ impl Head {
         let mut sum = all.next().unwrap_or_default();
         all.for_each(|snapshot| sum += snapshot);
         sum
+    }
+
+    /// How far the program is in each stream. Patches that are asked for have no order, and so no end.
+    pub fn positions(&self) -> Vec<Position> {
+        let position = |dataset: &Dataset| {
+            let stats = dataset.stats.snapshot();
+            let (epochs, batch_size) = (dataset.epochs.into(), dataset.batch_size.into());
+            let length = Length { patches: stats.patches_total, epochs, batch_size };
+            position::position(&dataset.name, stats.passed + stats.patches - stats.before, length)
+        };
+        self.datasets.iter().filter(|dataset| !dataset.asked).filter_map(position).collect()
     }
 
     /// What the number of workers is decided by, of all datasets.

@@ -1,6 +1,4 @@
-//! `queue`: what waits, why, and from when it runs.
-
-use std::collections::BTreeMap;
+//! `queue`: what waits, why, and about when it starts.
 
 use jiff::Zoned;
 use kube::api::ListParams;
@@ -13,7 +11,9 @@ use crate::refusal::Asked;
 use crate::screen::queue::{Waiter, of_cluster, of_job, queue, sort};
 use crate::target::{Selection, Target};
 
-/// Show what waits: position, what it wants, the first thing in its way, and its reserved start
+/// Show what waits: position, what it wants, the first thing in its way, and about when it starts
+///
+/// A start that is reserved is not later than that.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -29,7 +29,6 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<()> {
     let cluster = Cluster::connect(&target).await?;
     let mut waiters = waiting(&args, &cluster).await?;
-    name_teams(&mut waiters);
     sort(&mut waiters);
     if waiters.is_empty() {
         eprintln!("nothing waits");
@@ -56,13 +55,4 @@ async fn waiting(args: &Args, cluster: &Cluster) -> anyhow::Result<Vec<Waiter>> 
     })
     .await?;
     Ok(waiters)
-}
-
-/// A cluster's status does not name its team; the jobs of its namespace do.
-fn name_teams(waiters: &mut [Waiter]) {
-    let told = waiters.iter().filter_map(|waiter| Some((waiter.namespace.clone(), waiter.team.clone()?)));
-    let teams: BTreeMap<String, String> = told.collect();
-    for waiter in waiters.iter_mut().filter(|waiter| waiter.team.is_none()) {
-        waiter.team = teams.get(&waiter.namespace).cloned();
-    }
 }

@@ -1,8 +1,6 @@
 //! `resume`: queues a suspended job again.
 
-use super::suspend::set;
-use crate::client::Cluster;
-use crate::output;
+use super::suspend::set_each;
 use crate::reference::Reference;
 use crate::target::Target;
 
@@ -15,10 +13,5 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<()> {
-    let cluster = Cluster::connect(&target).await?;
-    for reference in &args.names {
-        set(&cluster, reference, false).await?;
-        output::print(&format!("{reference} resumed\n"))?;
-    }
-    Ok(())
+    set_each(&args.names, false, &target).await
 }

@@ -22,7 +22,7 @@ use crate::refusal::{Asked, Refusal};
 use crate::screen::created::created;
 use crate::screen::line::line;
 use crate::target::Target;
-use crate::waiting::waiting;
+use crate::waiting;
 use crate::{interrupt, text};
 
 /// How long the operator is waited for, to say where the job stands in the queue.
@@ -152,9 +152,8 @@ async fn verdict(cluster: &Cluster, made: PatchJob) -> PatchJob {
     let look = async {
         while let Ok(Some(job)) = follow.next().await {
             newest = job;
-            let conditions = text::conditions(&newest);
-            let is_decided = match waiting(conditions) {
-                Some(waiting) => waiting.position.is_some() || newest.spec.cluster_name.is_some(),
+            let is_decided = match waiting::of_job(&newest) {
+                Some(waiting) => waiting.place.is_some() || newest.spec.cluster_name.is_some(),
                 None => !matches!(text::state(&newest), "Pending"),
             };
             if is_decided {

@@ -24,10 +24,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, target: Target) -> anyhow::Result<()> {
-    let cluster = Cluster::connect(&target).await?;
-    for reference in &args.names {
-        set(&cluster, reference, true).await?;
-        output::print(&format!("{reference} suspended\n"))?;
+    set_each(&args.names, true, &target).await
+}
+
+/// Writes `suspend` into each, and says what became of it.
+pub(super) async fn set_each(names: &[Reference], suspend: bool, target: &Target) -> anyhow::Result<()> {
+    let cluster = Cluster::connect(target).await?;
+    let said = if suspend { "suspended" } else { "resumed" };
+    for reference in names {
+        set(&cluster, reference, suspend).await?;
+        output::print(&format!("{reference} {said}\n"))?;
     }
     Ok(())
 }

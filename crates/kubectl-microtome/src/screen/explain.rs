@@ -2,21 +2,19 @@
 
 use jiff::{Timestamp, Zoned};
 use kube::ResourceExt;
-use microtome_api::quantity::Quantity;
-use microtome_api::{PatchCluster, PatchJob};
+use microtome_api::{PatchCluster, PatchJob, Short};
 
 use super::clusters;
 use crate::text;
-use crate::waiting::{Short, Waiting, waiting};
+use crate::waiting::{self, Waiting};
 
 /// The explanation; `clusters` are those of the job's namespace.
 pub(crate) fn explain(job: &PatchJob, clusters: &[PatchCluster], now: &Zoned) -> String {
     let name = job.name_any();
-    let conditions = text::conditions(job);
-    if let Some(waiting) = waiting(conditions) {
+    if let Some(waiting) = waiting::of_job(job) {
         return waits(&name, &waiting, clusters, now);
     }
-    let Some(ready) = text::ready(conditions) else {
+    let Some(ready) = text::ready(text::conditions(job)) else {
         return format!("{name} has not been looked at yet: is the operator running?\n");
     };
     let mut said = format!("{name} {}", state(&ready.reason));
@@ -34,7 +32,7 @@ fn waits(name: &str, waiting: &Waiting, clusters: &[PatchCluster], now: &Zoned) 
     let mut said = format!("{name} waits: {}.\n", text::one_line(&waiting.why));
     let mut ways = Vec::new();
     if let Some(short) = &waiting.short {
-        ways.push(format!("with {} {} fewer in use", Quantity::from_milli(short.milli), short.resource));
+        ways.push(format!("with {} {} fewer in use", short.amount, short.resource));
         ways.extend(
             released(short, clusters)
                 .map(|(end, last)| format!("at the latest at {} when {last} ends", text::clock(end, now))),
@@ -43,8 +41,12 @@ fn waits(name: &str, waiting: &Waiting, clusters: &[PatchCluster], now: &Zoned) 
     if !ways.is_empty() {
         said += &format!("Nothing else would be in its way {}.\n", ways.join(", or "));
     }
-    if let Some(starts) = waiting.starts {
-        said += &format!("Its place is reserved: it starts at {} at the latest.\n", text::clock(starts, now));
+    if let Some(about) = waiting.starts_at {
+        let about = text::clock(about, now);
+        said += &format!("It starts about {about} if nobody else comes and all take the time that they declared.\n");
+    }
+    if let Some(reserved) = waiting.reserved_at {
+        said += &format!("Its place is reserved: it starts at {} at the latest.\n", text::clock(reserved, now));
     }
     if let Some(position) = waiting.position {
         said += &format!("It is {} in its team's queue (kubectl microtome queue).\n", text::ordinal(position));
@@ -56,10 +58,12 @@ fn waits(name: &str, waiting: &Waiting, clusters: &[PatchCluster], now: &Zoned) 
 fn released(short: &Short, clusters: &[PatchCluster]) -> Option<(Timestamp, String)> {
     let mut ending: Vec<_> = clusters.iter().filter_map(|cluster| Some((clusters::ends(cluster)?, cluster))).collect();
     ending.sort_by_key(|(end, cluster)| (*end, cluster.name_any()));
+    // The operator wrote it; were it no quantity, nobody would give it back.
+    let missing = short.amount.milli().unwrap_or(i128::MAX);
     let mut free = 0;
     ending.into_iter().find_map(|(end, cluster)| {
         free += clusters::holds(cluster).get(&short.resource).copied().unwrap_or_default();
-        (free >= short.milli).then(|| (end, cluster.name_any()))
+        (free >= missing).then(|| (end, cluster.name_any()))
     })
 }
 
@@ -104,7 +108,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::screen::fixtures::{TEAM_MAX, cluster, condition, job, now, queued, running};
+    use crate::screen::fixtures::{TEAM_MAX, cluster, condition, job, now, place, queued, running, waits};
 
     fn running_cluster(name: &str, start: &str) -> PatchCluster {
         cluster(name, &json!({"conditions": [condition("Running", "True", "")], "startTime": start, "workersReady": 1}))
@@ -120,6 +124,7 @@ mod tests {
         let wanted = "\
 ablation-512 waits: team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2.
 Nothing else would be in its way with 2 nvidia.com/gpu fewer in use, or at the latest at 15:40 when tumour-detector ends.
+It starts about 15:40 if nobody else comes and all take the time that they declared.
 It is 2nd in its team's queue (kubectl microtome queue).
 ";
         assert_eq!(explain(&queued(), &clusters, &now()), wanted);
@@ -129,16 +134,26 @@ It is 2nd in its team's queue (kubectl microtome queue).
 
     #[test]
     fn several_may_have_to_end() {
-        let mut wants_four = queued();
-        wants_four.status.as_mut().unwrap().conditions[0].message =
-            format!("{}; starts at 2026-03-02 20:00 UTC at the latest", TEAM_MAX.replace("wants 2", "wants 4"));
+        let mut first = place(&TEAM_MAX.replace("wants 2", "wants 4"), 1);
+        (first["short"]["amount"], first["reservedAt"]) = (json!("4"), json!("2026-03-02T20:00:00Z"));
         let clusters = [running_cluster("b", "2026-03-02T06:00:00Z"), running_cluster("a", "2026-03-02T05:00:00Z")];
         let wanted = "\
 ablation-512 waits: team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 4.
 Nothing else would be in its way with 4 nvidia.com/gpu fewer in use, or at the latest at 18:00 when b ends.
+It starts about 15:40 if nobody else comes and all take the time that they declared.
 Its place is reserved: it starts at 20:00 at the latest.
+It is 1st in its team's queue (kubectl microtome queue).
 ";
-        assert_eq!(explain(&wants_four, &clusters, &now()), wanted);
+        assert_eq!(explain(&waits(&first), &clusters, &now()), wanted);
+    }
+
+    #[test]
+    fn what_waits_for_nobodys_quota_is_explained_by_its_condition() {
+        let backs_off = "its pods found no node; it asks again at 2026-03-02 15:40 UTC";
+        for why in [backs_off, "a came first on PatchCluster bench"] {
+            let job = job(&json!({"conditions": [condition("Queued", "False", why)]}));
+            assert_eq!(explain(&job, &[], &now()), format!("tumour-detector waits: {why}.\n"));
+        }
     }
 
     #[test]

@@ -72,10 +72,22 @@ pub(crate) fn running() -> PatchJob {
 /// Why `ablation-512` waits.
 pub(crate) const TEAM_MAX: &str = "team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2";
 
-/// A job that waits for its team's quota.
-pub(crate) fn queued() -> PatchJob {
-    let why = format!("{TEAM_MAX}; position 2 in the team's queue");
-    let mut job = job(&json!({"conditions": [condition("Queued", "False", &why)], "team": "pathology"}));
+/// A place in the queue of 14, for want of two GPUs.
+pub(crate) fn place(message: &str, position: u32) -> Value {
+    json!({"summary": format!("{position}/14"), "position": position, "of": 14, "startsAt": "2026-03-02T15:40:00Z",
+        "reason": "TeamMax", "message": message, "short": {"resource": "nvidia.com/gpu", "amount": "2"},
+        "saidAt": "2026-03-02T12:06:00Z"})
+}
+
+/// A job that waits in this place. Its condition says what no screen is to be made of.
+pub(crate) fn waits(place: &Value) -> PatchJob {
+    let conditions = [condition("Queued", "False", "as told in status.queue")];
+    let mut job = job(&json!({"conditions": conditions, "team": "pathology", "queue": place}));
     job.metadata.name = Some("ablation-512".to_owned());
     job
+}
+
+/// A job that waits for its team's quota.
+pub(crate) fn queued() -> PatchJob {
+    waits(&place(TEAM_MAX, 2))
 }

@@ -6,7 +6,7 @@ use microtome_api::PatchJob;
 
 use crate::table::table;
 use crate::text::{self, NOTHING};
-use crate::waiting::waiting;
+use crate::waiting;
 
 const NARROW: [&str; 8] = ["NAME", "TEAM", "STATE", "QUEUE", "PROGRESS", "RATE", "WAITING", "AGE"];
 const WIDE: [&str; 4] = ["ATTEMPT", "WORKERS", "CLUSTER", "EXIT"];
@@ -35,16 +35,16 @@ pub(crate) fn row(job: &PatchJob, columns: Columns, now: Timestamp) -> Vec<Strin
     let state = text::state(job);
     // Rates are of now, and an ended job has none.
     let running = progress.filter(|_| state == "Running");
-    let position = waiting(text::conditions(job)).and_then(|waiting| waiting.position);
+    let place = waiting::of_job(job).and_then(|waiting| waiting.place);
     let attempt = status.map(|status| status.attempt).filter(|&attempt| attempt > 0);
     let narrow = [
         job.name_any(),
         or_nothing(status.and_then(|status| status.team.clone())),
         state.to_owned(),
-        or_nothing(position.map(|position| position.to_string())),
+        or_nothing(place),
         or_nothing(progress.map(|progress| progress.summary.clone())),
         or_nothing(running.map(|progress| format!("{}/s", text::short(progress.patches_per_second)))),
-        or_nothing(running.map(|progress| text::permille(progress.waiting_permille))),
+        or_nothing(running.map(|progress| text::permille(progress.waiting_permille).replace(' ', ""))),
         or_nothing(job.metadata.creation_timestamp.as_ref().map(|time| text::age(time.0, now))),
     ];
     let wide = [
@@ -77,8 +77,8 @@ mod tests {
         new.metadata.name = Some("new".to_owned());
         let wanted = "\
 NAME              TEAM        STATE     QUEUE   PROGRESS   RATE     WAITING   AGE
-tumour-detector   pathology   Running   –       41%        9.6k/s   0.3 %     2h
-ablation-512      pathology   Queued    2       –          –        –         2h
+tumour-detector   pathology   Running   –       41%        9.6k/s   0.3%      2h
+ablation-512      pathology   Queued    2/14    –          –        –         2h
 new               –           Pending   –       –          –        –         2h
 ";
         assert_eq!(shown(&[running(), queued(), new], Columns::default()), wanted);
@@ -89,7 +89,7 @@ new               –           Pending   –       –          –        – 
     fn wide_and_everywhere_there_is_more() {
         let wanted = "\
 NAMESPACE   NAME              TEAM        STATE     QUEUE   PROGRESS   RATE     WAITING   AGE   ATTEMPT   WORKERS   CLUSTER   EXIT
-pathology   tumour-detector   pathology   Running   –       41%        9.6k/s   0.3 %     2h    1         11        –         –
+pathology   tumour-detector   pathology   Running   –       41%        9.6k/s   0.3%      2h    1         11        –         –
 ";
         assert_eq!(shown(&[running()], Columns { namespace: true, wide: true }), wanted);
     }

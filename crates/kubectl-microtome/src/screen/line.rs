@@ -5,6 +5,7 @@ use microtome_api::PatchJob;
 
 use super::status::eta;
 use crate::text;
+use crate::waiting;
 
 /// The line, without the time: equal lines say nothing new.
 pub(crate) fn line(job: &PatchJob, now: &Zoned) -> String {
@@ -20,7 +21,11 @@ pub(crate) fn line(job: &PatchJob, now: &Zoned) -> String {
         }
         parts.extend(eta(job, progress, now.timestamp()).map(|end| format!("ETA {}", text::clock(end, now))));
     }
-    let quiet = matches!(text::state(job), "Running" | "Complete");
+    if let Some(waiting) = waiting::of_job(job) {
+        parts.push(text::one_line(&waiting.why));
+        parts.extend(waiting.place.map(|place| format!("{place} in the queue")));
+    }
+    let quiet = matches!(text::state(job), "Running" | "Complete" | "Queued");
     if let Some(ready) = text::ready(text::conditions(job)).filter(|ready| !quiet && !ready.message.is_empty()) {
         parts.push(text::one_line(&ready.message));
     }
@@ -36,8 +41,8 @@ mod tests {
     fn a_line_has_what_changes() {
         let wanted = "Running   41%   9 600 patches/s   trainer waits 0.3 %   11 workers   ETA 14:44";
         assert_eq!(line(&running(), &now()), wanted);
-        let why = "team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2; position 2 in the team's queue";
-        assert_eq!(line(&queued(), &now()), format!("Queued   {why}"));
+        let why = "team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2";
+        assert_eq!(line(&queued(), &now()), format!("Queued   {why}   2/14 in the queue"));
         assert_eq!(line(&PatchJob { status: None, ..queued() }, &now()), "Pending");
     }
 }

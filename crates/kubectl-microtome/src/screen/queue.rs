@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::clusters;
 use crate::table::table;
 use crate::text::{self, NOTHING};
-use crate::waiting::{Waiting, waiting};
+use crate::waiting::{self, Waiting};
 
 const HEADER: [&str; 6] = ["#", "JOB", "TEAM", "WANTS", "REASON", "STARTS"];
 
@@ -28,14 +28,16 @@ pub(crate) struct Waiter {
     /// What its head and first workers are charged for; nothing on a standing cluster.
     pub(crate) wants: Option<String>,
     pub(crate) reason: String,
+    /// About when it starts.
+    pub(crate) starts_at: Option<Timestamp>,
     /// Its reservation: it starts then at the latest.
-    pub(crate) starts: Option<Timestamp>,
+    pub(crate) reserved_at: Option<Timestamp>,
     pub(crate) created: Option<Timestamp>,
 }
 
 /// A job, if it waits.
 pub(crate) fn of_job(job: &PatchJob, with_memory: bool) -> Option<Waiter> {
-    let waiting = waiting(text::conditions(job))?;
+    let waiting = waiting::of_job(job)?;
     let team = job.status.as_ref().and_then(|status| status.team.clone());
     let wants = job.spec.cluster_spec.as_ref().map(|spec| clusters::wants(spec, with_memory));
     Some(Waiter { kind: "patchjob", team, wants, ..new(job, &waiting) })
@@ -46,9 +48,10 @@ pub(crate) fn of_cluster(cluster: &PatchCluster, with_memory: bool) -> Option<Wa
     if cluster.owner_references().iter().any(|owner| owner.kind == PatchJob::kind(&())) {
         return None;
     }
-    let waiting = waiting(&cluster.status.as_ref()?.conditions)?;
+    let waiting = waiting::of_cluster(cluster)?;
+    let team = cluster.status.as_ref().and_then(|status| status.team.clone());
     let wants = Some(clusters::wants(&cluster.spec, with_memory));
-    Some(Waiter { kind: "patchcluster", wants, ..new(cluster, &waiting) })
+    Some(Waiter { kind: "patchcluster", team, wants, ..new(cluster, &waiting) })
 }
 
 fn new(object: &impl ResourceExt, waiting: &Waiting) -> Waiter {
@@ -60,7 +63,8 @@ fn new(object: &impl ResourceExt, waiting: &Waiting) -> Waiter {
         position: waiting.position,
         wants: None,
         reason: text::one_line(&waiting.why),
-        starts: waiting.starts,
+        starts_at: waiting.starts_at,
+        reserved_at: waiting.reserved_at,
         created: object.creation_timestamp().map(|time| time.0),
     }
 }
@@ -72,6 +76,12 @@ pub(crate) fn sort(waiters: &mut [Waiter]) {
         (waiter.team.clone(), told, waiter.position, waiter.created, waiter.namespace.clone(), waiter.name.clone())
     };
     waiters.sort_by_key(place);
+}
+
+/// What was promised counts above what is expected.
+fn starts(waiter: &Waiter, now: &Zoned) -> Option<String> {
+    let reserved = waiter.reserved_at.map(|reserved| format!("{} (reserved)", text::clock(reserved, now)));
+    reserved.or_else(|| waiter.starts_at.map(|about| text::clock(about, now)))
 }
 
 /// The table; empty if nothing waits.
@@ -88,7 +98,7 @@ pub(crate) fn queue(waiters: &[Waiter], now: &Zoned) -> String {
             or_nothing(waiter.team.clone()),
             or_nothing(waiter.wants.clone()),
             waiter.reason.clone(),
-            or_nothing(waiter.starts.map(|starts| format!("{} (reserved)", text::clock(starts, now)))),
+            or_nothing(starts(waiter, now)),
         ]
     };
     table(&HEADER, &waiters.iter().map(row).collect::<Vec<_>>())
@@ -96,41 +106,40 @@ pub(crate) fn queue(waiters: &[Waiter], now: &Zoned) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::screen::fixtures::{TEAM_MAX, cluster, condition, now, queued, running};
+    use crate::screen::fixtures::{TEAM_MAX, cluster, condition, now, place, queued, running, waits};
 
     #[test]
     fn what_waits_is_in_its_queues_order() {
-        let mut first = queued();
-        let why = "4 cpu free on all nodes, and this wants 8; position 1 in the team's queue; starts at 2026-03-02 16:05 UTC at the latest";
-        first.metadata.name = Some("tiles-20x".to_owned());
-        first.status.as_mut().unwrap().conditions[0].message = why.to_owned();
-        let mut late = queued();
-        late.metadata.name = Some("late".to_owned());
-        late.status.as_mut().unwrap().conditions[0].message =
-            format!("{TEAM_MAX}; behind 10 or more in the team's queue");
-        let bench = cluster("bench", &json!({"conditions": [condition("Queued", "False", "waits for admission")]}));
-        let jobs = [late, queued(), first, running()];
+        let named = |name: &str, place: &Value| {
+            let mut job = waits(place);
+            job.metadata.name = Some(name.to_owned());
+            job
+        };
+        let mut nodes = place("4 cpu free on all nodes, and this wants 8", 1);
+        nodes["reservedAt"] = json!("2026-03-02T16:05:00Z");
+        let mut far = place(TEAM_MAX, 11);
+        for told in ["position", "of", "startsAt"] {
+            far.as_object_mut().unwrap().remove(told);
+        }
+        let conditions = [condition("Queued", "False", "waits for admission")];
+        let bench = cluster("bench", &json!({"conditions": conditions, "team": "pathology"}));
+        let new = cluster("new", &json!({"conditions": conditions}));
+        let jobs = [named("late", &far), queued(), named("tiles-20x", &nodes), running()];
         let mut waiters: Vec<_> = jobs.iter().filter_map(|job| of_job(job, false)).collect();
-        waiters.extend(of_cluster(&bench, false));
+        waiters.extend([bench, new].iter().filter_map(|cluster| of_cluster(cluster, false)));
         sort(&mut waiters);
         let wanted = "\
-#   JOB                            TEAM        WANTS           REASON                                                                                                           STARTS
-–   pathology/patchcluster/bench   –           2 gpu, 16 cpu   waits for admission                                                                                              –
-1   pathology/tiles-20x            pathology   2 gpu, 16 cpu   4 cpu free on all nodes, and this wants 8                                                                        16:05 (reserved)
-2   pathology/ablation-512         pathology   2 gpu, 16 cpu   team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2                                              –
-–   pathology/late                 pathology   2 gpu, 16 cpu   team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2; behind 10 or more in the team's queue   –
+#   JOB                            TEAM        WANTS           REASON                                                                STARTS
+–   pathology/patchcluster/new     –           2 gpu, 16 cpu   waits for admission                                                   –
+1   pathology/tiles-20x            pathology   2 gpu, 16 cpu   4 cpu free on all nodes, and this wants 8                             16:05 (reserved)
+2   pathology/ablation-512         pathology   2 gpu, 16 cpu   team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2   15:40
+–   pathology/patchcluster/bench   pathology   2 gpu, 16 cpu   waits for admission                                                   –
+–   pathology/late                 pathology   2 gpu, 16 cpu   team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2   –
 ";
-        let squeezed = |text: &str| {
-            text.lines()
-                .map(|line| {
-                    line.split("   ").filter(|cell| !cell.is_empty()).map(str::trim).collect::<Vec<_>>().join("|")
-                })
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(squeezed(&queue(&waiters, &now())), squeezed(wanted));
+        assert_eq!(queue(&waiters, &now()), wanted);
         assert_eq!(queue(&[], &now()), "");
     }
 

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp, Zoned};
 use kube::ResourceExt;
 use microtome_api::condition::INGEST_BOUND;
-use microtome_api::{JobStatus, PatchJob, Progress};
+use microtome_api::{DatasetProgress, JobStatus, PatchJob, Progress};
 
 use crate::text;
+use crate::waiting::{self, Waiting};
 
 /// The screen.
 pub(crate) fn screen(job: &PatchJob, now: &Zoned) -> String {
@@ -16,7 +17,12 @@ pub(crate) fn screen(job: &PatchJob, now: &Zoned) -> String {
     let running = text::state(job) == "Running";
     // Of a good end there is nothing to explain.
     let ready = text::ready(&status.conditions);
-    if let Some(ready) = ready.filter(|ready| !ready.message.is_empty() && ready.reason != "Complete") {
+    if let Some(waiting) = waiting::of_job(job) {
+        line("why", indented(&waiting.why));
+        if let Some(place) = queued(&waiting, now) {
+            line("queue", place);
+        }
+    } else if let Some(ready) = ready.filter(|ready| !ready.message.is_empty() && ready.reason != "Complete") {
         line(if running { "pods" } else { "why" }, indented(&ready.message));
     }
     if let Some(progress) = &status.progress {
@@ -60,20 +66,46 @@ fn headline(job: &PatchJob, status: &JobStatus, now: &Zoned) -> String {
     parts.join(", ")
 }
 
-/// How far it is: in batches where they can be counted, in patches otherwise.
+/// `2/14   starts about 15:40`.
+fn queued(waiting: &Waiting, now: &Zoned) -> Option<String> {
+    let mut parts = vec![waiting.place.clone()?];
+    parts.extend(waiting.starts_at.map(|about| format!("starts about {}", text::clock(about, now))));
+    parts.extend(
+        waiting.reserved_at.map(|reserved| format!("at {} at the latest (reserved)", text::clock(reserved, now))),
+    );
+    Some(parts.join("   "))
+}
+
+/// How far it is: in batches where they can be counted, in patches otherwise; of several datasets, each in a line.
 fn progressed(job: &PatchJob, progress: &Progress, now: &Zoned) -> String {
-    let counted = batches(job, progress).unwrap_or_else(|| {
+    let each: Vec<String> = progress.datasets.iter().map(|dataset| position(job, dataset)).collect();
+    let counted = match each.as_slice() {
+        [only] if job.spec.datasets.len() == 1 => Some(only.clone()),
+        [] => batches(job, progress),
+        _ => None,
+    };
+    let below = if counted.is_none() { each } else { Vec::new() };
+    let counted = counted.unwrap_or_else(|| {
         let (patches, total) = (text::grouped(progress.patches), text::grouped(progress.patches_total));
         format!("{patches} of {total} patches")
     });
     let counted = format!("{}   {counted}", progress.summary);
-    match eta(job, progress, now.timestamp()) {
+    let first = match eta(job, progress, now.timestamp()) {
         Some(end) => format!("{counted}   ETA {}", text::clock(end, now)),
         None => counted,
-    }
+    };
+    indented(&[vec![first], below].concat().join("\n"))
 }
 
-/// `train: epoch 4/10, batch 38 600 of 94 000`. Of several datasets the head does not say which is how far.
+/// `train: epoch 4/10, batch 38 600 of 94 000`, as the head says it.
+fn position(job: &PatchJob, dataset: &DatasetProgress) -> String {
+    let DatasetProgress { name, epoch, batch, of } = dataset;
+    let spec = job.spec.datasets.iter().find(|spec| spec.name == *name);
+    let epoch = spec.map_or_else(|| epoch.to_string(), |spec| format!("{epoch}/{}", spec.epochs));
+    format!("{name}: epoch {epoch}, batch {} of {}", text::grouped(*batch), text::grouped(*of))
+}
+
+/// The same of a job's only dataset, where an older head says no more than how many batches there were.
 fn batches(job: &PatchJob, progress: &Progress) -> Option<String> {
     let [dataset] = job.spec.datasets.as_slice() else { return None };
     let (epochs, an_epoch) = (i64::from(dataset.epochs), progress.batches_an_epoch);
@@ -133,7 +165,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::screen::fixtures::{condition, job, now, queued, running};
+    use crate::screen::fixtures::{TEAM_MAX, condition, job, now, place, queued, running, waits};
 
     fn shown(job: &PatchJob) -> String {
         screen(job, &now())
@@ -161,6 +193,27 @@ tumour-detector   Running, attempt 1, since 12:06 (2 h 14 m of 12 h)
     }
 
     #[test]
+    fn each_of_several_datasets_has_a_line() {
+        let mut both = running();
+        let dataset = |name: &str, epoch, batch, of| DatasetProgress { name: name.into(), epoch, batch, of };
+        let progress = |job: &mut PatchJob, datasets| {
+            job.status.as_mut().unwrap().progress.as_mut().unwrap().datasets = datasets;
+        };
+        progress(&mut both, vec![dataset("train", 5, 38_600, 94_000)]);
+        assert!(shown(&both).contains("  progress   41%   train: epoch 5/10, batch 38 600 of 94 000   ETA 14:44\n"));
+        let mut second = both.spec.datasets[0].clone();
+        (second.name, second.epochs) = ("val".to_owned(), 1);
+        both.spec.datasets.push(second);
+        progress(&mut both, vec![dataset("train", 5, 38_600, 94_000), dataset("val", 1, 12, 300)]);
+        let wanted = "
+  progress   41%   9 881 600 of 24 064 000 patches   ETA 14:44
+             train: epoch 5/10, batch 38 600 of 94 000
+             val: epoch 1/1, batch 12 of 300
+  feed       9 600";
+        assert!(shown(&both).contains(wanted), "{}", shown(&both));
+    }
+
+    #[test]
     fn the_last_epoch_is_the_last() {
         let counted = |batches: i64, batches_an_epoch: i64| {
             super::batches(&running(), &Progress { batches, batches_an_epoch, ..Progress::default() })
@@ -182,10 +235,20 @@ tumour-detector   Running, attempt 1, since 12:06 (2 h 14 m of 12 h)
 
     #[test]
     fn a_job_that_waits_says_why() {
-        let waiting = queued();
-        let why = "team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2; position 2 in the team's queue";
-        assert_eq!(shown(&waiting), format!("ablation-512   Queued, for 2 h 20 m\n  why        {why}\n"));
-        assert_eq!(shown(&PatchJob { status: None, ..waiting }), "ablation-512   Pending, for 2 h 20 m\n");
+        let wanted = "\
+ablation-512   Queued, for 2 h 20 m
+  why        team pathology uses 8 of its max 8 nvidia.com/gpu, and this wants 2
+  queue      2/14   starts about 15:40
+";
+        assert_eq!(shown(&queued()), wanted);
+        let mut first = place(TEAM_MAX, 1);
+        first["reservedAt"] = json!("2026-03-02T16:05:00Z");
+        let line = "\n  queue      1/14   starts about 15:40   at 16:05 at the latest (reserved)\n";
+        assert!(shown(&waits(&first)).ends_with(line), "{}", shown(&waits(&first)));
+        let line = job(&json!({"conditions": [condition("Queued", "False", "a came first on PatchCluster bench")]}));
+        let wanted = "tumour-detector   Queued, for 2 h 20 m\n  why        a came first on PatchCluster bench\n";
+        assert_eq!(shown(&line), wanted);
+        assert_eq!(shown(&PatchJob { status: None, ..queued() }), "ablation-512   Pending, for 2 h 20 m\n");
     }
 
     #[test]

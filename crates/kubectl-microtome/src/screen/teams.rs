@@ -8,7 +8,7 @@ use microtome_api::quantity::Quantity;
 use serde::Serialize;
 
 use crate::table::table;
-use crate::text::NOTHING;
+use crate::text::{self, NOTHING};
 
 /// One team.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +20,8 @@ pub(crate) struct Share {
     pub(crate) depth: usize,
     pub(crate) weight: i64,
     pub(crate) share: Option<String>,
+    /// The share forgets half of what was used in this time.
+    pub(crate) half_life_seconds: Option<i64>,
     pub(crate) fair_share: Option<String>,
     pub(crate) used: Option<Quantity>,
     pub(crate) guarantee: Option<Quantity>,
@@ -65,6 +67,7 @@ fn share(team: &Team, depth: usize, resource: &str) -> Share {
         depth,
         weight: team.spec.weight,
         share: status.share,
+        half_life_seconds: status.half_life_seconds,
         fair_share: status.fair_share,
         used: status.used.get(resource).cloned(),
         guarantee: team.spec.guarantee.get(resource).cloned(),
@@ -78,7 +81,10 @@ fn share(team: &Team, depth: usize, resource: &str) -> Share {
 pub(crate) fn teams(shares: &[Share], resource: &str) -> String {
     let short = resource.rsplit('/').next().unwrap_or(resource).to_uppercase();
     let amounts = format!("{short} used/guarantee/max");
-    let header = ["TEAM", "WEIGHT", "SHARE", "FAIR", &amounts, "RUNNING", "QUEUED"];
+    // The operator's settings have one for all.
+    let half_life = shares.iter().find_map(|share| share.half_life_seconds);
+    let share = half_life.map_or_else(|| "SHARE".to_owned(), |seconds| format!("SHARE ({})", text::span(seconds)));
+    let header = ["TEAM", "WEIGHT", &share, "FAIR", &amounts, "RUNNING", "QUEUED"];
     let amount = |amount: &Option<Quantity>| amount.as_ref().map_or(NOTHING, |amount| amount.0.as_str()).to_owned();
     let row = |share: &Share| {
         let used = share.used.as_ref().map_or("0", |used| used.0.as_str());
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn teams_are_a_tree() {
-        let status = |used: u32, share: &str, running: u32, queued: u32| json!({"used": {GPU: used}, "share": share, "fairShare": "0.50", "running": running, "queued": queued});
+        let status = |used: u32, share: &str, running: u32, queued: u32| json!({"used": {GPU: used}, "share": share, "halfLifeSeconds": 604_800, "fairShare": "0.50", "running": running, "queued": queued});
         let listed = [
             team(
                 "radiology",
@@ -124,14 +130,16 @@ mod tests {
             team("new", None, &json!({}), &serde_json::Value::Null),
         ];
         let wanted = "\
-TEAM          WEIGHT   SHARE   FAIR   GPU used/guarantee/max   RUNNING   QUEUED
-new           1        –       –      0/–/–                    0         0
-research      1        1.00    0.50   11/8/–                   4         14
-  pathology   2        0.61    0.50   8/4/8                    3         14
-  radiology   1        0.39    0.50   3/4/–                    1         0
+TEAM          WEIGHT   SHARE (7 d)   FAIR   GPU used/guarantee/max   RUNNING   QUEUED
+new           1        –             –      0/–/–                    0         0
+research      1        1.00          0.50   11/8/–                   4         14
+  pathology   2        0.61          0.50   8/4/8                    3         14
+  radiology   1        0.39          0.50   3/4/–                    1         0
 ";
         assert_eq!(teams(&shares(&listed, GPU), GPU), wanted);
         assert!(teams(&shares(&listed, "cpu"), "cpu").contains("CPU used/guarantee/max"));
+        let new = teams(&shares(&listed[3..], GPU), GPU);
+        assert!(new.starts_with("TEAM   WEIGHT   SHARE   FAIR "), "nobody has said it yet: {new}");
     }
 
     #[test]

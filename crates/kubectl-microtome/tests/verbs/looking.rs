@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::objects::{JOBS, NAMESPACE, WAITS, cluster, condition, ended, job, pod, running, team};
+use crate::objects::{JOBS, NAMESPACE, cluster, condition, ended, job, place, pod, running, team};
 use crate::stage::{Stage, finish, interrupt};
 
 async fn stage() -> Stage {
@@ -23,7 +23,7 @@ async fn jobs_are_listed_as_tables_names_and_objects() {
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().take(5).collect()).collect();
     assert_eq!(rows[0], ["NAME", "TEAM", "STATE", "QUEUE", "PROGRESS"]);
     assert_eq!(rows[1], ["train", "pathology", "Running", "–", "50%"]);
-    assert_eq!(rows[2], ["waits", "pathology", "Queued", "1", "–"]);
+    assert_eq!(rows[2], ["waits", "pathology", "Queued", "1/3", "–"]);
     assert_eq!(stage.done(&["status"]).await.out, table, "the same without a name");
     assert!(stage.done(&["list", "-o", "wide"]).await.out.contains("ATTEMPT"));
     let names = stage.done(&["list", "-o", "name", "-l", "run=7"]).await.out;
@@ -126,10 +126,11 @@ async fn the_queue_and_its_reasons() {
 async fn a_standing_cluster_that_waits_is_in_the_queue() {
     let stage = stage().await;
     let mut bench = cluster("bench");
-    bench["status"] = json!({"conditions": [condition("Ready", "Queued", "False", WAITS)]});
+    let conditions = [condition("Ready", "Queued", "False", "see status.queue")];
+    bench["status"] = json!({"conditions": conditions, "queue": place(), "team": "radiology"});
     stage.server.put(bench);
     let queue = stage.done(&["queue"]).await.out;
-    assert!(queue.contains("pathology/patchcluster/bench   pathology   8 cpu"), "{queue}");
+    assert!(queue.contains("pathology/patchcluster/bench   radiology   8 cpu"), "{queue}");
 }
 
 #[tokio::test]

@@ -15,4 +15,5 @@ mod refusals;
 mod rights;
 mod shells;
 mod stage;
+mod startup;
 mod submitting;

@@ -21,12 +21,15 @@ pub(crate) fn job(name: &str, slides: usize) -> Value {
             "clusterSpec": {"profileName": "default", "head": {"image": "i", "resources": resources},
                 "workers": {"minReplicas": 1, "maxReplicas": 4, "resources": resources}},
         },
-        "status": {"team": "pathology", "conditions": [condition("Ready", "Queued", "False", WAITS)]},
+        "status": {"team": "pathology", "conditions": [condition("Ready", "Queued", "False", "see status.queue")], "queue": place()},
     })
 }
 
-pub(crate) const WAITS: &str =
-    "team pathology uses 8 of its max 8 cpu, and this wants 8; position 1 in the team's queue";
+/// A place in the queue of its team.
+pub(crate) fn place() -> Value {
+    json!({"summary": "1/3", "position": 1, "of": 3, "reason": "TeamMax", "saidAt": "2026-03-02T12:06:00Z",
+        "message": "team pathology uses 8 of its max 8 cpu, and this wants 8", "short": {"resource": "cpu", "amount": "8"}})
+}
 
 pub(crate) fn condition(kind: &str, reason: &str, status: &str, message: &str) -> Value {
     json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-03-02T12:06:00Z"})

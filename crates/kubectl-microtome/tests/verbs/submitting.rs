@@ -26,7 +26,7 @@ async fn a_job_is_made_from_a_file_and_its_place_is_told() {
     answer(&stage, "mine", job("mine", 1)["status"].clone()).await;
     let run = finish(child).await;
     stage.nothing_was_refused();
-    assert_eq!(run.out, "patchjob/mine created · team pathology · 1st in the queue · cpu: 8 short\n", "{run:?}");
+    assert_eq!(run.out, "patchjob/mine created · team pathology · 1st in the queue (cpu: 8 short)\n", "{run:?}");
     let made = stage.server.lock().objects[&format!("{JOBS}/mine")].clone();
     assert_eq!(made["spec"]["datasets"][0]["slides"]["manifest"]["url"], "az://slides/train.csv");
 }

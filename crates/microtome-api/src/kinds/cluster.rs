@@ -112,6 +112,9 @@ pub struct ClusterStatus {
     pub conditions: Vec<Condition>,
     /// The generation that the conditions speak of.
     pub observed_generation: Option<i64>,
+    /// The team that the namespace belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// While it waits for its team's turn: its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueState>,
@@ -133,7 +136,7 @@ pub struct ClusterStatus {
     pub idle_since: Option<Time>,
 }
 
-/// A place in a team's queue. The condition `Admitted` says in words what it waits for.
+/// A place in a team's queue, and why it waits there. What waits for something else has none: its conditions say what for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueState {
@@ -148,10 +151,29 @@ pub struct QueueState {
     /// About when it starts, if nobody else comes and everybody takes the declared time; to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Time>,
+    /// Its place is reserved: it starts then at the latest, to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_at: Option<Time>,
     /// The first thing in its way, as one word: `TeamMax`, `TeamRunning`, `Short`, `NoFit`, `Behind`, `Next`.
     pub reason: String,
+    /// The same in words: `team a uses 8 of its max 8 nvidia.com/gpu, and this wants 2`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// The same as an amount, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<Short>,
     /// When this was said. It is said anew after 30 seconds at the earliest, unless the reason is another.
     pub said_at: Time,
+}
+
+/// A resource of which there is too little.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Short {
+    /// Say `nvidia.com/gpu`.
+    pub resource: String,
+    /// How much is missing. With so much less in use, or so much more allowed, this would not be in its way.
+    pub amount: Quantity,
 }
 
 /// One attempt's head pod.

@@ -95,6 +95,9 @@ pub struct TeamStatus {
     /// The part of the cluster that the team has used of late, of its most used resource: `0.61`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<String>,
+    /// `share` forgets half of what was used in this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub half_life_seconds: Option<i64>,
     /// The part that its weight gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fair_share: Option<String>,

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub steps: u64,
     /// Patches before the checkpoint from which the stream went on.
     pub passed: u64,
+    /// Patches that the program had got when its stream went on from there.
+    pub before: u64,
     /// Patches that the program got.
     pub patches: u64,
     /// Batches that the program got.

@@ -257,7 +257,7 @@ impl<S: Producer + Debug + Send> Stage for Streaming<S> {
     fn resume(&mut self, start: Start) -> Result<(), FeedError> {
         self.desk.resume(&start)?;
         self.arriving.clear();
-        self.stats.change(|stats| stats.passed = self.desk.passed());
+        self.stats.change(|stats| (stats.passed, stats.before) = (self.desk.passed(), stats.patches));
         Ok(())
     }
 

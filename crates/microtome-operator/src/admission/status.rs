@@ -8,11 +8,11 @@ use kube::ResourceExt;
 use microtome_api::condition::{self, ADMITTED, EVICTED, READY, Reason};
 use microtome_api::quantity::Quantity;
 use microtome_api::{ClusterStatus, PatchCluster, QueueState, Team, TeamStatus};
-use microtome_queue::{Amounts, Explanation, Reason as Why, Refusal, Standing};
+use microtome_queue::{Amounts, Refusal, Standing};
 
 use super::decide::{Outcome, Verdict};
 use super::observe::Observed;
-use super::place::{self, TOLD_POSITIONS};
+use super::place::{self, News, clock};
 use super::snapshot::{Cluster, State, gave_back};
 use crate::metrics::teams::Stand;
 use crate::tenancy;
@@ -29,9 +29,11 @@ pub(crate) fn clusters(observed: &Observed, outcome: &Outcome, now: Timestamp) -
         let mut status = ClusterStatus { queue: None, ..before.clone() };
         let verdict = verdicts.get(uid.as_str()).copied();
         if let Some(Verdict::Wait(told)) = verdict {
-            status.queue = Some(place::place(told, outcome.expected.get(&uid).copied(), before.queue.as_ref(), now));
+            let message = place::words(&told.reason, |holder| observed.title(holder));
+            let news = News { told, message, expected: outcome.expected.get(&uid).copied() };
+            status.queue = Some(place::place(news, before.queue.as_ref(), now));
         }
-        let said = verdict.and_then(|verdict| say(verdict, status.queue.as_ref(), observed));
+        let said = verdict.and_then(|verdict| say(verdict, status.queue.as_ref()));
         if let Some((on, reason, message)) = said {
             set(&mut status, verdict, condition::new(ADMITTED, Some(on), reason, message, now));
         } else if gave_back(cluster, observed) {
@@ -57,10 +59,10 @@ fn set(status: &mut ClusterStatus, verdict: Option<&Verdict>, admitted: Conditio
     condition::set(&mut status.conditions, admitted);
 }
 
-fn say(verdict: &Verdict, place: Option<&QueueState>, observed: &Observed) -> Option<(bool, Reason, String)> {
+fn say(verdict: &Verdict, place: Option<&QueueState>) -> Option<(bool, Reason, String)> {
     let told = match verdict {
         Verdict::Admit { team } => (true, Reason::Admitted, format!("charged to team {team}")),
-        Verdict::Wait(told) => (false, Reason::Queued, waits(told, place, observed)),
+        Verdict::Wait(_) => (false, Reason::Queued, place.map(place::line).unwrap_or_default()),
         Verdict::BacksOff { until } => {
             let message = format!("its pods found no node; it asks again at {}", clock(*until));
             (false, Reason::Queued, message)
@@ -77,36 +79,6 @@ fn say(verdict: &Verdict, place: Option<&QueueState>, observed: &Observed) -> Op
         Verdict::NoTeam => return None,
     };
     Some(told)
-}
-
-fn waits(told: &Explanation, place: Option<&QueueState>, observed: &Observed) -> String {
-    let position = match place.and_then(|place| place.position) {
-        Some(position) => format!("position {position} in the team's queue"),
-        None => format!("behind {TOLD_POSITIONS} or more in the team's queue"),
-    };
-    let why = match &told.reason {
-        Why::TeamMax { team, resource, used, max, wanted } => {
-            let [used, max, wanted] = [used, max, wanted].map(|&amount| Quantity::from_milli(amount));
-            format!("team {team} uses {used} of its max {max} {resource}, and this wants {wanted}")
-        }
-        Why::Short { resource, free, wanted } => {
-            let [free, wanted] = [free, wanted].map(|&amount| Quantity::from_milli(amount));
-            format!("{free} {resource} free on all nodes, and this wants {wanted}")
-        }
-        Why::Behind { holder, at } => {
-            format!("it would delay {}, which is to start at {}", observed.title(holder), clock(*at))
-        }
-        other => other.to_string(),
-    };
-    match told.reserved_at {
-        Some(at) => format!("{why}; {position}; starts at {} at the latest", clock(at)),
-        None => format!("{why}; {position}"),
-    }
-}
-
-fn clock(second: i64) -> String {
-    Timestamp::from_second(second)
-        .map_or_else(|_| "an unknown time".to_owned(), |at| at.strftime("%F %H:%M UTC").to_string())
 }
 
 fn refused(refusal: &Refusal) -> String {
@@ -129,6 +101,7 @@ pub(crate) fn teams(observed: &Observed, outcome: &Outcome, now: Timestamp) -> V
         let mut status = team.status.clone().unwrap_or_default();
         if let Some(standing) = outcome.standings.get(&team.name_any()) {
             stand(&mut status, standing);
+            status.half_life_seconds = Some(observed.fair_share.half_life_seconds.into());
         }
         status.observed_generation = team.metadata.generation;
         condition::set(&mut status.conditions, ready(team, observed, outcome, now));

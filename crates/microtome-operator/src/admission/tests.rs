@@ -94,7 +94,7 @@ fn the_first_starts_and_the_second_is_told_what_it_waits_for() {
     assert_eq!(lines[1], waits);
     let status = &teams[0].1;
     assert_eq!((status.running, status.queued, status.used["nvidia.com/gpu"].0.as_str()), (1, 1, "1"));
-    assert_eq!(status.conditions[0].reason, "Ready");
+    assert_eq!((status.conditions[0].reason.as_str(), status.half_life_seconds), ("Ready", Some(604_800)));
     let book = outcome(&observed).book;
     assert_eq!(book.runs["cluster-uid"].started, 2000);
     assert!(!book.runs.contains_key("later-uid") && book.accepted.len() == 2);

@@ -10,7 +10,7 @@ use super::head::{self, HeadPod};
 use super::resolve::{Refusal, Resolved, Surroundings, resolve};
 use crate::context::Context;
 use crate::job::standing;
-use crate::write;
+use crate::{tenancy, write};
 
 /// What a pass decides by.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Observed {
     pub(crate) cluster: PatchCluster,
     /// The job that owns it; none of a standing cluster.
     pub(crate) job: Option<PatchJob>,
+    /// The team that holds the namespace.
+    pub(crate) team: Option<String>,
     /// What it refers to, or why it may not.
     pub(crate) resolved: Result<Resolved, Refusal>,
     /// The pod of [`Self::attempt`], if there is one.
@@ -92,6 +94,7 @@ pub(crate) async fn observe(cluster: &PatchCluster, context: &Context) -> Result
     let deployment = world.deployments.get(&namespace, &names::worker_deployment(&name));
     let deployment = deployment.filter(|deployment| write::owner_uid(deployment) == uid);
     Ok(Observed {
+        team: tenancy::team_of(&teams, &namespace).map(ResourceExt::name_any),
         resolved,
         job,
         unreachable_since: node.as_ref().and_then(unreachable_since),
@@ -287,6 +290,7 @@ pub(crate) mod fixtures {
         Observed {
             cluster: cluster(),
             job: Some(job()),
+            team: Some("t".to_owned()),
             resolved: Ok(resolved()),
             head: None,
             unreachable_since: None,

@@ -70,6 +70,7 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> ClusterStatus 
             finished(&mut status, observed, end)
         }
     };
+    status.team.clone_from(&observed.team);
     status.observed_generation = observed.cluster.metadata.generation;
     let conditions = &mut status.conditions;
     condition::set(conditions, condition::new(READY, ready.status, ready.reason, ready.message.clone(), now));
@@ -320,6 +321,16 @@ mod tests {
         observed.line.is_wanted = true;
         let busy = status(&observed, &follow());
         assert_eq!((busy.running_job.as_deref(), busy.idle_since), (Some("a"), None));
+    }
+
+    #[test]
+    fn it_names_its_team_as_long_as_it_has_one() {
+        let mut observed = fixtures::observed();
+        let queued = status(&observed, &Decision::Queue);
+        assert_eq!(queued.team.as_deref(), Some("t"));
+        (observed.team, observed.cluster.status) = (None, Some(queued));
+        let refusal = Refusal { reason: Reason::NoTeam, message: "none".into() };
+        assert_eq!(status(&observed, &Decision::Refuse(refusal)).team, None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From what heads say to what the operator works with: total, and no more is believed than can be.
 
-use microtome_api::Progress;
+use microtome_api::{DatasetProgress, Progress};
 
 use super::wire;
 use crate::scale::observation::{Loader, Observation, Stall};
@@ -8,6 +8,9 @@ use crate::scale::observation::{Loader, Observation, Stall};
 /// What a head names of slides that were left out; more, or longer, is not written down.
 const NAMED: usize = 16;
 const REASON_CHARS: usize = 512;
+/// A job has no more datasets, and no longer names.
+const DATASETS: usize = 8;
+const NAME_CHARS: usize = 63;
 
 /// A tenant's text goes into the status only if it is what it should be.
 pub(super) fn is_digest(text: &str) -> bool {
@@ -23,11 +26,14 @@ pub(super) fn to_progress(progress: &wire::Progress) -> Progress {
         summary: percent.map_or_else(|| "–".to_owned(), |percent| format!("{}%", percent.min(100))),
         patches: large(progress.patches),
         patches_total: large(progress.patches_total),
+        rate: Some(format!("{}/s", short(progress.patches_per_second))),
+        waiting: Some(format!("{}.{}%", progress.waiting_permille / 10, progress.waiting_permille % 10)),
         patches_per_second: large(progress.patches_per_second),
         waiting_permille: small(progress.waiting_permille),
         workers: small(progress.workers),
         batches: large(progress.batches),
         batches_an_epoch: large(progress.batches_an_epoch),
+        datasets: positions(&progress.positions),
         waiting_for: progress.stalled.as_ref().and_then(waiting_for),
         slides: small(progress.slides),
         slides_quarantined: small(progress.slides_quarantined),
@@ -35,6 +41,31 @@ pub(super) fn to_progress(progress: &wire::Progress) -> Progress {
         // Not the head's to say.
         scaling: None,
     }
+}
+
+/// `9.6k`.
+fn short(number: u64) -> String {
+    match number {
+        10_000_000.. => format!("{}M", number / 1_000_000),
+        1_000_000.. => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
+        10_000.. => format!("{}k", number / 1_000),
+        1_000.. => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
+        _ => number.to_string(),
+    }
+}
+
+/// One a name: the apiserver takes no two.
+fn positions(positions: &[wire::Position]) -> Vec<DatasetProgress> {
+    let large = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut said: Vec<DatasetProgress> = Vec::new();
+    for position in positions {
+        let name: String = position.dataset.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();
+        if said.len() < DATASETS && said.iter().all(|other| other.name != name) {
+            let (epoch, batch, of) = (large(position.epoch), large(position.batch), large(position.of));
+            said.push(DatasetProgress { name, epoch, batch, of });
+        }
+    }
+    said
 }
 
 fn quarantined(slide: &wire::Quarantined) -> String {
@@ -116,6 +147,30 @@ mod tests {
         };
         assert_eq!((summary(0, 0), summary(41, 100), summary(999, 1000)), ("–".into(), "41%".into(), "99%".into()));
         assert_eq!((summary(88, 88), summary(9, 8)), ("100%".into(), "100%".into()));
+    }
+
+    #[test]
+    fn each_dataset_is_told_once_and_no_more_than_a_job_has() {
+        let position = |dataset: &str, batch| wire::Position { dataset: dataset.into(), epoch: 2, batch, of: 90 };
+        let mut positions = vec![position("train", 12), position("val\n", u64::MAX), position("train", 13)];
+        positions.extend((0..20).map(|number| position(&format!("{number}-{}", "x".repeat(99)), 0)));
+        let said = to_progress(&wire::Progress { positions, ..wire::Progress::default() }).datasets;
+        assert_eq!(said[0], DatasetProgress { name: "train".into(), epoch: 2, batch: 12, of: 90 });
+        assert_eq!((said[1].name.as_str(), said[1].batch), ("val", i64::MAX));
+        assert_eq!((said.len(), said[2].name.chars().count()), (8, 63));
+    }
+
+    #[test]
+    fn rates_and_waits_read_well() {
+        let said = |patches_per_second, waiting_permille| {
+            let progress = wire::Progress { patches_per_second, waiting_permille, ..wire::Progress::default() };
+            let Progress { rate, waiting, .. } = to_progress(&progress);
+            (rate.unwrap(), waiting.unwrap())
+        };
+        assert_eq!(said(9_600, 3), ("9.6k/s".into(), "0.3%".into()));
+        assert_eq!(said(0, 1000), ("0/s".into(), "100.0%".into()));
+        let rates = [12, 12_345, 2_500_000, u64::MAX].map(|number| said(number, 0).0);
+        assert_eq!(rates, ["12/s", "12k/s", "2.5M/s", "18446744073709M/s"]);
     }
 
     #[test]

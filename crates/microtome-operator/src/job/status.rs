@@ -61,6 +61,10 @@ pub(crate) fn status(observed: &Observed, decision: &Decision) -> JobStatus {
     if condition::has_ended(&status.conditions) {
         status.conditions.retain(|condition| condition.type_ != INGEST_BOUND);
         status.queue = None;
+        // They are of now, and now there are none.
+        if let Some(progress) = &mut status.progress {
+            (progress.rate, progress.waiting) = (None, None);
+        }
     }
     status.team.clone_from(&observed.team);
     status.observed_generation = observed.job.metadata.generation;
@@ -237,6 +241,18 @@ mod tests {
         let ended =
             cluster_status(&[(READY, Some(true), Reason::Complete), (COMPLETE, Some(true), Reason::Complete)], None);
         assert_eq!(reasons(&mirrored(ended, bound)).len(), 2, "over with the job");
+    }
+
+    #[test]
+    fn an_ended_job_keeps_how_far_it_came_and_has_no_rate() {
+        let ended =
+            cluster_status(&[(READY, Some(true), Reason::Complete), (COMPLETE, Some(true), Reason::Complete)], None);
+        let job = mirrored(ended, |observed| {
+            let (rate, waiting) = (Some("9.6k/s".into()), Some("0.3%".into()));
+            observed.report.progress = Some(Progress { summary: "100%".into(), rate, waiting, ..Progress::default() });
+        });
+        let progress = job.progress.unwrap();
+        assert_eq!((progress.summary.as_str(), progress.rate, progress.waiting), ("100%", None, None));
     }
 
     #[test]
