@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::amounts::Matrix;
 use crate::decision::{Action, Decisions, Placed, Previous, Reservation, Start};
 use crate::fit::{self, Placement};
-use crate::pass::contest::{Contest, Line, Skip};
+use crate::pass::contest::{Contest, Line};
 use crate::pass::idle::Eve;
 pub(crate) use crate::pass::judge::{Limit, Verdict};
 use crate::pass::keys::Keys;
@@ -172,15 +172,10 @@ impl<'a> Pass<'a> {
         let snapshot = self.snapshot;
         // Of a leaf that was not looked into since the last start it is not known whether anybody of it has room.
         let mut looked_into = None;
-        let nobody: Vec<bool> = (0..snapshot.queues.len())
-            .map(|leaf| !snapshot.queues[leaf].is_empty() && snapshot.tree.takes_jobs(leaf) && self.is_leaf_idle(leaf))
-            .collect();
+        let nobody: Vec<bool> =
+            (0..snapshot.queues.len()).map(|leaf| snapshot.tree.takes_jobs(leaf) && self.is_leaf_idle(leaf)).collect();
         self.was_behind = nobody.contains(&true);
-        let mut contest = Contest::new(
-            snapshot,
-            &|leaf| nobody[leaf],
-            &Skip { is_taken: &|job| self.taken.contains(&job), is_idle: &|leaf, class| self.is_idle(leaf, class) },
-        );
+        let mut contest = Contest::new(snapshot, &nobody, self);
         for leaf in contest.leaves() {
             self.rank(&mut contest, leaf);
         }
@@ -205,24 +200,11 @@ impl<'a> Pass<'a> {
             looked_into = Some(leaf);
             if self.see(Candidate { leaf, job, class }) {
                 looked_into = None;
-                contest.advance(
-                    leaf,
-                    &Skip {
-                        is_taken: &|job| self.taken.contains(&job),
-                        is_idle: &|leaf, class| self.is_idle(leaf, class),
-                    },
-                );
+                contest.advance(leaf, self);
             } else {
                 let holds = |held: &&Held| held.leaf == leaf && held.class == class && held.job != job;
                 let holder = self.reservations.iter().find(holds).map(|held| held.job);
-                contest.pass_over(
-                    leaf,
-                    holder,
-                    &Skip {
-                        is_taken: &|job| self.taken.contains(&job),
-                        is_idle: &|leaf, class| self.is_idle(leaf, class),
-                    },
-                );
+                contest.pass_over(leaf, holder, self);
             }
             self.rank(&mut contest, leaf);
             if self.is_lifted && self.is_anybody_behind() {

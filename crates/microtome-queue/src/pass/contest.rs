@@ -29,32 +29,33 @@ pub(crate) struct Line<'a> {
     heads: BinaryHeap<Head<'a>>,
 }
 
-/// Who is not seen at all, asked when its turn comes.
-pub(crate) struct Skip<'s> {
-    /// Jobs that wait no more.
-    pub(crate) is_taken: &'s dyn Fn(usize) -> bool,
-    /// Classes for which there is nothing to be done.
-    pub(crate) is_idle: &'s dyn Fn(usize, Class) -> bool,
+/// Who is not seen at all: asked when its turn comes, for most never have one.
+pub(crate) trait Skip {
+    /// Whether a job waits no more.
+    fn is_taken(&self, job: usize) -> bool;
+
+    /// Whether there is nothing to be done for a class.
+    fn is_idle(&self, leaf: usize, class: Class) -> bool;
 }
 
 impl<'a> Line<'a> {
-    fn new(queue: &'a Queue, leaf: usize, skip: &Skip<'_>) -> Option<Self> {
+    fn new(queue: &'a Queue, leaf: usize, skip: &impl Skip) -> Option<Self> {
         let mut line = Self { queue, front: None, ahead: queue.firsts(), heads: BinaryHeap::new() };
         line.settle(leaf, skip);
         line.head().is_some().then_some(line)
     }
 
     /// Finds the next class of which nobody was seen.
-    fn settle(&mut self, leaf: usize, skip: &Skip<'_>) {
+    fn settle(&mut self, leaf: usize, skip: &impl Skip) {
         while self.front.is_none()
             && let Some((turn, &(class, job))) = self.ahead.next()
         {
-            if (skip.is_idle)(leaf, class) {
+            if skip.is_idle(leaf, class) {
                 continue;
             }
-            if (skip.is_taken)(job) {
+            if skip.is_taken(job) {
                 let rest = self.queue.of(class);
-                self.heads.extend(rest.and_then(|rest| next(rest, class, skip.is_taken)));
+                self.heads.extend(rest.and_then(|rest| next(rest, class, &|job| skip.is_taken(job))));
                 continue;
             }
             self.front = Some((turn, class, job));
@@ -76,7 +77,7 @@ impl<'a> Line<'a> {
     }
 
     /// The first is seen: its class, and those of it that come after.
-    fn pop(&mut self, leaf: usize, skip: &Skip<'_>) -> Option<(Class, Iter<'a, Turn, usize>)> {
+    fn pop(&mut self, leaf: usize, skip: &impl Skip) -> Option<(Class, Iter<'a, Turn, usize>)> {
         if !self.is_front_first() {
             return self.heads.pop().map(|head| (head.class, head.rest));
         }
@@ -133,10 +134,10 @@ pub(crate) struct Contest<'a> {
 
 impl<'a> Contest<'a> {
     /// Without those who are taken, and the leaves and classes for which there is nothing to be done.
-    pub(crate) fn new(snapshot: &'a Snapshot, is_nobody: &dyn Fn(usize) -> bool, skip: &Skip<'_>) -> Self {
+    pub(crate) fn new(snapshot: &'a Snapshot, nobody: &[bool], skip: &impl Skip) -> Self {
         let tree = &snapshot.tree;
         let line = |(team, queue): (usize, &'a Queue)| {
-            if queue.is_empty() || !tree.takes_jobs(team) || is_nobody(team) {
+            if queue.is_empty() || !tree.takes_jobs(team) || nobody[team] {
                 return None;
             }
             Line::new(queue, team, skip)
@@ -180,16 +181,16 @@ impl<'a> Contest<'a> {
     }
 
     /// The leaf's job starts: the next of its class comes.
-    pub(crate) fn advance(&mut self, leaf: usize, skip: &Skip<'_>) {
+    pub(crate) fn advance(&mut self, leaf: usize, skip: &impl Skip) {
         let Some(line) = &mut self.lines[leaf] else { return };
         if let Some((class, rest)) = line.pop(leaf, skip) {
-            line.heads.extend(next(rest, class, skip.is_taken));
+            line.heads.extend(next(rest, class, &|job| skip.is_taken(job)));
         }
     }
 
     /// The leaf's job is passed over, and all of its class with it; but one of them that holds a reservation is still seen: its own
     /// promise is not in its way.
-    pub(crate) fn pass_over(&mut self, leaf: usize, holder: Option<usize>, skip: &Skip<'_>) {
+    pub(crate) fn pass_over(&mut self, leaf: usize, holder: Option<usize>, skip: &impl Skip) {
         let Some(line) = &mut self.lines[leaf] else { return };
         if let (Some((class, rest)), Some(holder)) = (line.pop(leaf, skip), holder) {
             line.heads.extend(next(rest, class, &|job| job != holder));

@@ -1,7 +1,7 @@
 //! Who need not be looked at: it would change nothing.
 
 use crate::amounts::Matrix;
-use crate::pass::contest::Line;
+use crate::pass::contest::{Line, Skip};
 use crate::pass::{Pass, fits_under};
 use crate::snapshot::Class;
 
@@ -23,6 +23,31 @@ struct Stood {
     class: Class,
     mask: u128,
     was_inside: bool,
+}
+
+impl Skip for Pass<'_> {
+    fn is_taken(&self, job: usize) -> bool {
+        self.taken.contains(&job)
+    }
+
+    /// Whether to look at a class would have changed nothing when the round began, while the reservations stand: it found no room,
+    /// evicted nobody, and another had the reservation that it could get.
+    fn is_idle(&self, leaf: usize, class: Class) -> bool {
+        let (shape, eve) = (self.snapshot.shapes.get(class.0), &self.eve);
+        if eve.reservations.is_empty()
+            || !((1..eve.round).contains(&self.full[class.0]) || Self::is_above(&eve.peak, shape))
+        {
+            return false;
+        }
+        let may_evict = self.snapshot.settings.reclaim.is_some()
+            && fits_under(eve.held.row(leaf), &shape.total, self.snapshot.guarantee.row(leaf));
+        if may_evict || eve.reservations.iter().any(|stood| (stood.leaf, stood.class) == (leaf, class)) {
+            return false;
+        }
+        let is_borrowed = self.tier_of(&eve.held, leaf, class) == 1;
+        let is_rival = |stood: &Stood| self.is_in_the_way((stood.leaf, stood.mask), leaf, shape.mask);
+        eve.reservations.iter().any(|stood| is_rival(stood) && (is_borrowed || stood.was_inside))
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -47,25 +72,6 @@ impl<'a> Pass<'a> {
         self.is_lifted = false;
     }
 
-    /// Whether to look at a class would have changed nothing when the round began, while the reservations stand: it found no room,
-    /// evicted nobody, and another had the reservation that it could get.
-    pub(super) fn is_idle(&self, leaf: usize, class: Class) -> bool {
-        let (shape, eve) = (self.snapshot.shapes.get(class.0), &self.eve);
-        if eve.reservations.is_empty()
-            || !((1..eve.round).contains(&self.full[class.0]) || Self::is_above(&eve.peak, shape))
-        {
-            return false;
-        }
-        let may_evict = self.snapshot.settings.reclaim.is_some()
-            && fits_under(eve.held.row(leaf), &shape.total, self.snapshot.guarantee.row(leaf));
-        if may_evict || eve.reservations.iter().any(|stood| (stood.leaf, stood.class) == (leaf, class)) {
-            return false;
-        }
-        let is_borrowed = self.tier_of(&eve.held, leaf, class) == 1;
-        let is_rival = |stood: &Stood| self.is_in_the_way((stood.leaf, stood.mask), leaf, shape.mask);
-        eve.reservations.iter().any(|stood| is_rival(stood) && (is_borrowed || stood.was_inside))
-    }
-
     /// Whether anybody was kept back by a reservation: from its room, or from one of its own.
     pub(super) fn is_anybody_behind(&mut self) -> bool {
         if !self.was_behind && !std::mem::replace(&mut self.eve.is_known, true) {
@@ -76,8 +82,7 @@ impl<'a> Pass<'a> {
         self.was_behind
     }
 
-    /// Whether a class that is idle is in every line of a leaf, as far as the least that any of them asks for can tell; all are
-    /// above their guarantees then.
+    /// Whether all of a leaf are idle now, as far as the least that any of them asks for can tell.
     pub(super) fn is_leaf_idle(&self, leaf: usize) -> bool {
         let floor = self.snapshot.floors[leaf].as_ref();
         floor.is_some_and(|floor| floor.is_above(&self.peak)) && self.would_change_nothing(leaf)
