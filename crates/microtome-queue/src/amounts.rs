@@ -1,6 +1,7 @@
 //! Amounts of resources: by name outside, by column inside.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Amounts by resource, in thousandths. A resource that is not named is zero of a job and in a guarantee, and without limit in
 /// a max.
@@ -99,6 +100,10 @@ impl Matrix {
         &mut self.cells[row * self.columns..(row + 1) * self.columns]
     }
 
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.cells.len().checked_div(self.columns).unwrap_or(0)
     }
@@ -115,10 +120,10 @@ impl Matrix {
         }
     }
 
-    /// The most of each column.
-    pub(crate) fn peak(&self) -> Vec<i128> {
+    /// The most of each column in some rows.
+    pub(crate) fn peak_of(&self, rows: Range<usize>) -> Vec<i128> {
         let mut peak = vec![i128::MIN; self.columns];
-        for row in self.cells.chunks_exact(self.columns.max(1)) {
+        for row in self.cells[rows.start * self.columns..rows.end * self.columns].chunks_exact(self.columns.max(1)) {
             peak.iter_mut().zip(row).for_each(|(most, amount)| *most = (*most).max(*amount));
         }
         peak

@@ -83,8 +83,8 @@ impl<'a> Explainer<'a> {
         let entry = snapshot.entry(job).filter(|entry| entry.running.is_none())?;
         let leaf = entry.team?;
         let (class, turn) = ((entry.shape, entry.job.deadline_seconds), Turn::of(&entry.job));
-        let before = snapshot.queues[leaf].values().map(|waiting| waiting.range(..&turn).count()).sum::<usize>();
-        let waiting = snapshot.queues[leaf].values().map(std::collections::BTreeMap::len).sum();
+        let before = snapshot.queues[leaf].waiting().map(|waiting| waiting.range(..&turn).count()).sum::<usize>();
+        let waiting = snapshot.queues[leaf].waiting().map(std::collections::BTreeMap::len).sum();
         let reason = self.pass.reason(Candidate { leaf, job, class });
         let change = change(&reason, snapshot.now);
         let reserved_at = self.pass.reservations.iter().find(|held| held.job == job).map(|held| held.at);

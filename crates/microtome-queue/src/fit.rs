@@ -1,7 +1,7 @@
 //! First fit: which pods of a gang go where.
 
-use crate::amounts::Matrix;
 use crate::node::Slots;
+use crate::room::Room;
 use crate::shape::{Group, Shape};
 
 /// So many pods of a group in one slot.
@@ -22,7 +22,7 @@ pub(crate) fn fits(free: &[i128], needs: &[(usize, i128)]) -> bool {
 
 /// Places a whole gang into the room, or leaves the room as it was: in the order of its groups, and where that fails once more
 /// with the largest pods first.
-pub(crate) fn place(shape: &Shape, room: &mut Matrix, slots: &Slots) -> Option<Placement> {
+pub(crate) fn place(shape: &Shape, room: &mut Room, slots: &Slots) -> Option<Placement> {
     let in_order = put_all(shape, 0..shape.groups.len(), room, slots);
     if in_order.is_some() || shape.largest_first.is_empty() {
         return in_order;
@@ -30,7 +30,7 @@ pub(crate) fn place(shape: &Shape, room: &mut Matrix, slots: &Slots) -> Option<P
     put_all(shape, shape.largest_first.iter().copied(), room, slots)
 }
 
-fn put_all(shape: &Shape, order: impl Iterator<Item = usize>, room: &mut Matrix, slots: &Slots) -> Option<Placement> {
+fn put_all(shape: &Shape, order: impl Iterator<Item = usize>, room: &mut Room, slots: &Slots) -> Option<Placement> {
     let mut placement = Placement::new();
     for group in order {
         if put(group, &shape.groups[group], room, slots, &mut placement) > 0 {
@@ -42,22 +42,18 @@ fn put_all(shape: &Shape, order: impl Iterator<Item = usize>, room: &mut Matrix,
 }
 
 /// Places one group; how many of its pods find no place.
-fn put(index: usize, group: &Group, room: &mut Matrix, slots: &Slots, placement: &mut Placement) -> u64 {
+fn put(index: usize, group: &Group, room: &mut Room, slots: &Slots, placement: &mut Placement) -> u64 {
     let mut left = group.count;
-    for slot in group.pools.iter().flat_map(|&pool| slots.range(pool)) {
-        if left == 0 {
-            break;
+    for mut among in group.pools.iter().map(|&pool| slots.range(pool)) {
+        while left > 0
+            && let Some(slot) = room.first(among.clone(), &group.needs)
+        {
+            let count = if left == 1 { 1 } else { most(room.row(slot), &group.needs).min(left) };
+            room.take(slot, &group.needs, count);
+            placement.push(Put { slot, group: index, count });
+            left -= count;
+            among.start = slot + 1;
         }
-        let free = room.row_mut(slot);
-        if !fits(free, &group.needs) {
-            continue;
-        }
-        let count = if left == 1 { 1 } else { most(free, &group.needs).min(left) };
-        for &(column, wanted) in &group.needs {
-            free[column] -= wanted * i128::from(count);
-        }
-        placement.push(Put { slot, group: index, count });
-        left -= count;
     }
     left
 }
@@ -69,12 +65,9 @@ fn most(free: &[i128], needs: &[(usize, i128)]) -> u64 {
 }
 
 /// Undoes a placement.
-pub(crate) fn take_back(shape: &Shape, placement: &Placement, room: &mut Matrix) {
+pub(crate) fn take_back(shape: &Shape, placement: &Placement, room: &mut Room) {
     for put in placement {
-        let free = room.row_mut(put.slot);
-        for &(column, wanted) in &shape.groups[put.group].needs {
-            free[column] += wanted * i128::from(put.count);
-        }
+        room.give(put.slot, &shape.groups[put.group].needs, put.count);
     }
 }
 
@@ -86,14 +79,14 @@ pub(crate) fn rows(shape: &Shape, placement: &Placement) -> Vec<(usize, Vec<i128
 }
 
 /// Where a gang would go; the room stays as it is.
-pub(crate) fn try_place(shape: &Shape, room: &mut Matrix, slots: &Slots) -> Option<Placement> {
+pub(crate) fn try_place(shape: &Shape, room: &mut Room, slots: &Slots) -> Option<Placement> {
     let placement = place(shape, room, slots)?;
     take_back(shape, &placement, room);
     Some(placement)
 }
 
 /// The first group of which some pods find no place, and how many; none where all do.
-pub(crate) fn unplaced(shape: &Shape, mut room: Matrix, slots: &Slots) -> Option<(usize, u64)> {
+pub(crate) fn unplaced(shape: &Shape, mut room: Room, slots: &Slots) -> Option<(usize, u64)> {
     if try_place(shape, &mut room, slots).is_some() {
         return None;
     }

@@ -13,6 +13,7 @@ mod job;
 mod ledger;
 mod node;
 mod pass;
+mod room;
 mod shape;
 mod snapshot;
 mod team;

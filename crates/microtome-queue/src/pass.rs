@@ -8,16 +8,17 @@ mod keys;
 mod reclaim;
 mod reserve;
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::amounts::Matrix;
 use crate::decision::{Action, Decisions, Placed, Previous, Reservation, Start};
 use crate::fit::{self, Placement};
-use crate::pass::contest::Contest;
+use crate::pass::contest::{Contest, Line};
+use crate::pass::idle::Eve;
 pub(crate) use crate::pass::judge::{Limit, Verdict};
 use crate::pass::keys::Keys;
 use crate::pass::reserve::{Held, Lost};
+use crate::room::Room;
 use crate::snapshot::{Class, Entry, Snapshot};
 
 /// After so many starts it is looked again what the emptiest nodes have: one look costs as much as one placement.
@@ -43,7 +44,7 @@ fn decisions(mut pass: Pass<'_>, previous: &Previous) -> Decisions {
 pub(crate) struct Pass<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// What is free by slot, and held by team.
-    pub(crate) room: Matrix,
+    pub(crate) room: Room,
     held: Matrix,
     within: Matrix,
     running: Vec<u64>,
@@ -62,8 +63,12 @@ pub(crate) struct Pass<'a> {
     promoted: BTreeSet<usize>,
     pub(crate) reservations: Vec<Held>,
     lost: Vec<Lost>,
-    /// Classes that fit nowhere now; the room only shrinks until somebody is evicted.
-    full: Vec<bool>,
+    /// The round in which a class was found to fit nowhere, or 0; the room only shrinks until somebody is evicted.
+    full: Vec<u32>,
+    /// Those of leaves that were passed over at once: all fit nowhere, which the next round has to know.
+    retired: Vec<Line<'a>>,
+    /// The world as this round found it.
+    eve: Eve,
     /// Classes that do not fit even when everybody who runs has ended.
     hopeless: Vec<bool>,
     /// Somebody was passed over for a reservation; if one ends, all are looked at again.
@@ -94,11 +99,11 @@ impl<'a> Pass<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
         Self {
             snapshot,
-            room: snapshot.slots.free.clone(),
+            room: Room::new(snapshot.slots.free.clone()),
             held: snapshot.held.clone(),
             within: snapshot.within.clone(),
             running: snapshot.running.clone(),
-            peak: snapshot.slots.free.peak(),
+            peak: snapshot.slots.free.peak_of(0..snapshot.slots.len()),
             is_peak_old: false,
             keys: Keys::new(snapshot, &snapshot.own),
             started: Vec::new(),
@@ -107,7 +112,9 @@ impl<'a> Pass<'a> {
             promoted: BTreeSet::new(),
             reservations: Vec::new(),
             lost: Vec::new(),
-            full: vec![false; snapshot.shapes.len()],
+            full: vec![0; snapshot.shapes.len()],
+            retired: Vec::new(),
+            eve: Eve::default(),
             hopeless: vec![false; snapshot.shapes.len()],
             was_behind: false,
             is_lifted: false,
@@ -124,7 +131,7 @@ impl<'a> Pass<'a> {
         rejected.extend(strays.map(|entry| (entry, crate::Refusal::NoTeam(entry.job.team.clone()))));
         for team in (0..snapshot.queues.len()).filter(|&team| !snapshot.queues[team].is_empty()) {
             if let Some(refusal) = snapshot.team_refusal(team) {
-                let jobs = snapshot.queues[team].values().flatten().filter_map(|(_, &job)| snapshot.entry(job));
+                let jobs = snapshot.queues[team].waiting().flatten().filter_map(|(_, &job)| snapshot.entry(job));
                 rejected.extend(jobs.map(|entry| (entry, refusal.clone())));
             }
         }
@@ -161,20 +168,14 @@ impl<'a> Pass<'a> {
 
     /// Sees everybody who waits once; true if the world became another behind somebody's back.
     fn round(&mut self) -> bool {
-        (self.was_behind, self.is_lifted) = (false, false);
-        let was_idle = Cell::new(false);
-        let is_idle = |leaf: usize, class: Class| {
-            let is_idle = self.is_idle(leaf, class);
-            was_idle.set(was_idle.get() || is_idle);
-            is_idle
-        };
-        let is_nobody = |leaf: usize| {
-            let is_nobody = self.is_leaf_idle(leaf);
-            was_idle.set(was_idle.get() || is_nobody);
-            is_nobody
-        };
-        let mut contest = Contest::new(self.snapshot, &|job| self.taken.contains(&job), &is_nobody, &is_idle);
-        self.was_behind = was_idle.get();
+        self.begin();
+        let snapshot = self.snapshot;
+        // Of a leaf that was not looked into since the last start it is not known whether anybody of it has room.
+        let mut looked_into = None;
+        let nobody: Vec<bool> =
+            (0..snapshot.queues.len()).map(|leaf| snapshot.tree.takes_jobs(leaf) && self.is_leaf_idle(leaf)).collect();
+        self.was_behind = nobody.contains(&true);
+        let mut contest = Contest::new(snapshot, &nobody, self);
         for leaf in contest.leaves() {
             self.rank(&mut contest, leaf);
         }
@@ -191,14 +192,22 @@ impl<'a> Pass<'a> {
                 self.rank(&mut contest, leaf);
                 continue;
             }
+            if looked_into != Some(leaf) && self.is_leaf_full(leaf) {
+                self.retire(leaf, contest.retire(leaf));
+                self.rank(&mut contest, leaf);
+                continue;
+            }
+            looked_into = Some(leaf);
             if self.see(Candidate { leaf, job, class }) {
-                contest.advance(leaf, &|job| self.taken.contains(&job));
+                looked_into = None;
+                contest.advance(leaf, self);
             } else {
                 let holds = |held: &&Held| held.leaf == leaf && held.class == class && held.job != job;
-                contest.pass_over(leaf, self.reservations.iter().find(holds).map(|held| held.job));
+                let holder = self.reservations.iter().find(holds).map(|held| held.job);
+                contest.pass_over(leaf, holder, self);
             }
             self.rank(&mut contest, leaf);
-            if self.is_lifted && self.was_behind {
+            if self.is_lifted && self.is_anybody_behind() {
                 return true;
             }
         }
@@ -232,8 +241,13 @@ impl<'a> Pass<'a> {
 
     /// 0 if the team and all above stay inside their guarantees with such a job, judged by all they hold; else 1.
     pub(crate) fn tier(&self, leaf: usize, class: Class) -> u8 {
+        self.tier_of(&self.held, leaf, class)
+    }
+
+    /// The same, were so much held.
+    fn tier_of(&self, held: &Matrix, leaf: usize, class: Class) -> u8 {
         let wanted = &self.snapshot.shapes.get(class.0).total;
-        let inside = |team| fits_under(self.held.row(team), wanted, self.snapshot.guarantee.row(team));
+        let inside = |team| fits_under(held.row(team), wanted, self.snapshot.guarantee.row(team));
         u8::from(!self.snapshot.tree.path(leaf).all(inside))
     }
 

@@ -6,6 +6,7 @@ use crate::amounts::{Columns, LARGEST_SUM, times};
 use crate::fit;
 use crate::job::PodGroup;
 use crate::node::Slots;
+use crate::room::Room;
 
 /// What a gang asks for, in columns.
 #[derive(Clone, Debug)]
@@ -92,8 +93,16 @@ impl Shape {
             .map(|group| group.mask(slots))
             .fold(0, |all, mask| all | mask);
         let mut shape = Self { groups, largest_first, total, largest, mask, is_possible: false };
-        shape.is_possible = fit::place(&shape, &mut slots.offers.clone(), slots).is_some();
+        shape.is_possible = fit::place(&shape, &mut Room::new(slots.offers.clone()), slots).is_some();
         shape
+    }
+
+    /// What the pod asks for that is the first to be placed in the second attempt: of no other is there likely to be less room.
+    pub(crate) fn scarce(&self) -> Option<Vec<i128>> {
+        let all = 0..self.groups.len();
+        let order = self.largest_first.iter().copied().chain(all.filter(|_| self.largest_first.is_empty()));
+        let group = order.map(|group| &self.groups[group]).find(|group| group.count > 0)?;
+        Some(group.requests.clone())
     }
 }
 

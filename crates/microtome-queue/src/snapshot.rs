@@ -4,6 +4,7 @@
 
 mod floor;
 mod jobs;
+mod queue;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,6 +21,7 @@ use crate::tree::Tree;
 use crate::{Amounts, Ledger};
 
 pub(crate) use floor::Floor;
+pub(crate) use queue::Queue;
 pub use read::Standing;
 
 /// How the queue works, for all teams.
@@ -79,8 +81,6 @@ pub struct Snapshot {
 
 /// Jobs of one team that ask for the same and declare the same deadline: what holds for one holds for all.
 pub(crate) type Class = (usize, u64);
-/// What waits in one team.
-pub(crate) type Queue = BTreeMap<Class, BTreeMap<Turn, usize>>;
 
 /// A job that waits or runs.
 #[derive(Clone, Debug)]
@@ -246,7 +246,7 @@ impl Snapshot {
         }
         [self.held, self.within, self.own] = std::array::from_fn(|_| Matrix::new(teams, columns));
         (self.running, self.waiting) = (vec![0; teams], vec![0; teams]);
-        self.queues = vec![Queue::new(); teams];
+        self.queues = vec![Queue::default(); teams];
         self.floors = vec![None; teams];
         // What a team that is gone held is charged to nobody from now on; its past decays in the ledger.
         let gone: Vec<String> =

@@ -20,8 +20,79 @@ pub(crate) struct Rank {
 }
 
 /// The first job of each class of a leaf that was not passed over.
-struct Line<'a> {
+pub(crate) struct Line<'a> {
+    queue: &'a Queue,
+    /// The first of those of whose class nobody was seen yet.
+    front: Option<(&'a Turn, Class, usize)>,
+    ahead: Iter<'a, Turn, (Class, usize)>,
+    /// Of classes of which somebody was.
     heads: BinaryHeap<Head<'a>>,
+}
+
+/// Who is not seen at all: asked when its turn comes, for most never have one.
+pub(crate) trait Skip {
+    /// Whether a job waits no more.
+    fn is_taken(&self, job: usize) -> bool;
+
+    /// Whether there is nothing to be done for a class.
+    fn is_idle(&self, leaf: usize, class: Class) -> bool;
+}
+
+impl<'a> Line<'a> {
+    fn new(queue: &'a Queue, leaf: usize, skip: &impl Skip) -> Option<Self> {
+        let mut line = Self { queue, front: None, ahead: queue.firsts(), heads: BinaryHeap::new() };
+        line.settle(leaf, skip);
+        line.head().is_some().then_some(line)
+    }
+
+    /// Finds the next class of which nobody was seen.
+    fn settle(&mut self, leaf: usize, skip: &impl Skip) {
+        while self.front.is_none()
+            && let Some((turn, &(class, job))) = self.ahead.next()
+        {
+            if skip.is_idle(leaf, class) {
+                continue;
+            }
+            if skip.is_taken(job) {
+                let rest = self.queue.of(class);
+                self.heads.extend(rest.and_then(|rest| next(rest, class, &|job| skip.is_taken(job))));
+                continue;
+            }
+            self.front = Some((turn, class, job));
+        }
+    }
+
+    fn is_front_first(&self) -> bool {
+        match (&self.front, self.heads.peek()) {
+            (Some((turn, ..)), Some(head)) => *turn < head.turn,
+            (front, _) => front.is_some(),
+        }
+    }
+
+    fn head(&self) -> Option<(usize, Class)> {
+        match self.front {
+            Some((_, class, job)) if self.is_front_first() => Some((job, class)),
+            _ => self.heads.peek().map(|head| (head.job, head.class)),
+        }
+    }
+
+    /// The first is seen: its class, and those of it that come after.
+    fn pop(&mut self, leaf: usize, skip: &impl Skip) -> Option<(Class, Iter<'a, Turn, usize>)> {
+        if !self.is_front_first() {
+            return self.heads.pop().map(|head| (head.class, head.rest));
+        }
+        let (_, class, _) = self.front.take()?;
+        self.settle(leaf, skip);
+        let mut rest = self.queue.of(class)?;
+        rest.next();
+        Some((class, rest))
+    }
+
+    /// The classes that were not passed over yet.
+    pub(crate) fn classes(self) -> impl Iterator<Item = Class> + use<'a> {
+        let ahead = self.ahead.map(|(_, &(class, _))| class);
+        self.heads.into_iter().map(|head| head.class).chain(self.front.map(|(_, class, _)| class)).chain(ahead)
+    }
 }
 
 struct Head<'a> {
@@ -63,22 +134,13 @@ pub(crate) struct Contest<'a> {
 
 impl<'a> Contest<'a> {
     /// Without those who are taken, and the leaves and classes for which there is nothing to be done.
-    pub(crate) fn new(
-        snapshot: &'a Snapshot,
-        is_taken: &dyn Fn(usize) -> bool,
-        is_nobody: &dyn Fn(usize) -> bool,
-        is_idle: &dyn Fn(usize, Class) -> bool,
-    ) -> Self {
+    pub(crate) fn new(snapshot: &'a Snapshot, nobody: &[bool], skip: &impl Skip) -> Self {
         let tree = &snapshot.tree;
         let line = |(team, queue): (usize, &'a Queue)| {
-            if queue.is_empty() || !tree.takes_jobs(team) || is_nobody(team) {
+            if queue.is_empty() || !tree.takes_jobs(team) || nobody[team] {
                 return None;
             }
-            let head = |(class, waiting): (&Class, &'a std::collections::BTreeMap<Turn, usize>)| {
-                if is_idle(team, *class) { None } else { next(waiting.iter(), *class, is_taken) }
-            };
-            let heads: BinaryHeap<Head<'a>> = queue.iter().filter_map(head).collect();
-            (!heads.is_empty()).then_some(Line { heads })
+            Line::new(queue, team, skip)
         };
         let lines = snapshot.queues.iter().enumerate().map(line).collect();
         let teams = tree.names.len();
@@ -115,29 +177,29 @@ impl<'a> Contest<'a> {
 
     /// The job a leaf offers.
     pub(crate) fn head(&self, leaf: usize) -> Option<(usize, Class)> {
-        self.lines[leaf].as_ref()?.heads.peek().map(|head| (head.job, head.class))
+        self.lines[leaf].as_ref()?.head()
     }
 
     /// The leaf's job starts: the next of its class comes.
-    pub(crate) fn advance(&mut self, leaf: usize, is_taken: &dyn Fn(usize) -> bool) {
+    pub(crate) fn advance(&mut self, leaf: usize, skip: &impl Skip) {
         let Some(line) = &mut self.lines[leaf] else { return };
-        if let Some(head) = line.heads.pop() {
-            line.heads.extend(next(head.rest, head.class, is_taken));
+        if let Some((class, rest)) = line.pop(leaf, skip) {
+            line.heads.extend(next(rest, class, &|job| skip.is_taken(job)));
         }
     }
 
     /// The leaf's job is passed over, and all of its class with it; but one of them that holds a reservation is still seen: its own
     /// promise is not in its way.
-    pub(crate) fn pass_over(&mut self, leaf: usize, holder: Option<usize>) {
+    pub(crate) fn pass_over(&mut self, leaf: usize, holder: Option<usize>, skip: &impl Skip) {
         let Some(line) = &mut self.lines[leaf] else { return };
-        if let (Some(head), Some(holder)) = (line.heads.pop(), holder) {
-            line.heads.extend(next(head.rest, head.class, &|job| job != holder));
+        if let (Some((class, rest)), Some(holder)) = (line.pop(leaf, skip), holder) {
+            line.heads.extend(next(rest, class, &|job| job != holder));
         }
     }
 
     /// All of the leaf are passed over.
-    pub(crate) fn retire(&mut self, leaf: usize) {
-        self.lines[leaf] = None;
+    pub(crate) fn retire(&mut self, leaf: usize) -> Option<Line<'a>> {
+        self.lines[leaf].take()
     }
 
     /// Ranks a leaf and all above it anew; none: it offers nobody any more.

@@ -1,8 +1,8 @@
 //! What will be free when, if everybody who runs is over at the declared deadline.
 
-use crate::amounts::Matrix;
 use crate::fit::{self, Placement};
 use crate::pass::Pass;
+use crate::room::Room;
 use crate::shape::Shape;
 
 /// Up to so many instants are tried one after the other; of more, the first is searched by halves.
@@ -20,7 +20,7 @@ pub(super) struct Leaver<'p> {
 pub(super) struct Opening {
     pub(super) at: i64,
     /// What is free then, the gang not counted.
-    pub(super) room: Matrix,
+    pub(super) room: Room,
     pub(super) placement: Placement,
 }
 
@@ -43,7 +43,7 @@ impl Pass<'_> {
     }
 
     /// What is free at a time.
-    pub(super) fn room_at(&self, at: i64) -> Matrix {
+    pub(super) fn room_at(&self, at: i64) -> Room {
         let mut room = self.room.clone();
         if at > self.snapshot.now {
             for leaver in self.leavers().filter(|leaver| leaver.at <= at) {
@@ -89,7 +89,7 @@ impl Pass<'_> {
     }
 }
 
-fn give_back(room: &mut Matrix, leaver: &Leaver<'_>) {
+fn give_back(room: &mut Room, leaver: &Leaver<'_>) {
     for (slot, row) in leaver.rows {
         room.add(*slot, row);
     }

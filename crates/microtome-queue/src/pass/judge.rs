@@ -33,17 +33,18 @@ impl Pass<'_> {
         if let Some(limit) = self.limit(leaf, class) {
             return Verdict::Limit(limit);
         }
-        if self.full[class.0] {
+        if self.full[class.0] > 0 {
             return Verdict::Full;
         }
         let shape = self.snapshot.shapes.get(class.0);
         if self.is_above_peak(shape) {
-            self.full[class.0] = true;
+            self.full[class.0] = self.eve.round.max(1);
             return Verdict::Full;
         }
         let verdict = self.find_room(one);
-        self.full[class.0] = matches!(verdict, Verdict::Full);
-        if self.full[class.0] && self.is_peak_old && !self.is_thorough {
+        let is_full = matches!(verdict, Verdict::Full);
+        self.full[class.0] = if is_full { self.eve.round.max(1) } else { 0 };
+        if is_full && self.is_peak_old && !self.is_thorough {
             // One look costs as much as one placement, and may save those of all that are left.
             self.peak = self.room.peak();
             self.is_peak_old = false;
@@ -53,7 +54,11 @@ impl Pass<'_> {
 
     /// Whether any of its pods is larger than what is free on any node.
     pub(super) fn is_above_peak(&self, shape: &Shape) -> bool {
-        shape.groups.iter().any(|group| group.count > 0 && !fit::fits(&self.peak, &group.needs))
+        Self::is_above(&self.peak, shape)
+    }
+
+    pub(super) fn is_above(peak: &[i128], shape: &Shape) -> bool {
+        shape.groups.iter().any(|group| group.count > 0 && !fit::fits(peak, &group.needs))
     }
 
     /// The first limit that would be exceeded, from the leaf up.
@@ -97,7 +102,7 @@ impl Pass<'_> {
                 spare.subtract(*slot, row);
             }
             for slot in 0..room.rows() {
-                room.row_mut(slot).iter_mut().zip(spare.row(slot)).for_each(|(now, then)| *now = (*now).min(*then));
+                room.lower_to(slot, spare.row(slot));
             }
         }
         match fit::place(shape, &mut room, slots) {

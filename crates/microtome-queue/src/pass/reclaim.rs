@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crate::fit::Placement;
 use crate::job::Turn;
 use crate::pass::{Candidate, Pass, Verdict, fits_under};
+use crate::room::Room;
 use crate::snapshot::Class;
 
 /// The order in which running jobs give way: from the root down the team that had the most, and in it by priority, by the work
@@ -34,7 +35,8 @@ impl Pass<'_> {
         let found = if self.would_start(one).is_some() { None } else { self.choose(one, &victims) };
         leaving.iter().for_each(|&job| self.set_aside(job, false));
         let (victims, placement) = found?;
-        self.full.fill(false);
+        self.full.fill(0);
+        self.retired.clear();
         self.peak = self.room.peak();
         self.loosen();
         (self.was_behind, self.is_lifted) = (true, true);
@@ -123,7 +125,12 @@ impl Pass<'_> {
         let change = |row: &mut [i128], by: &[i128], sign: i128| {
             row.iter_mut().zip(by).for_each(|(sum, amount)| *sum += sign * amount);
         };
-        running.rows.iter().for_each(|(slot, row)| change(self.room.row_mut(*slot), row, sign));
+        let shift = |room: &mut Room| {
+            for (slot, row) in &running.rows {
+                if is_aside { room.add(*slot, row) } else { room.subtract(*slot, row) }
+            }
+        };
+        shift(&mut self.room);
         for team in snapshot.tree.path(team) {
             change(self.held.row_mut(team), &running.charge, -sign);
             if running.within {
@@ -133,7 +140,7 @@ impl Pass<'_> {
         }
         self.keys.shift(snapshot, team, &running.charge, !is_aside);
         for held in self.reservations.iter_mut().filter(|held| running.ends > held.at) {
-            running.rows.iter().for_each(|(slot, row)| change(held.later.row_mut(*slot), row, sign));
+            shift(&mut held.later);
             for team in snapshot.tree.path(team) {
                 if let Some(above) = held.above.iter_mut().find(|above| above.team == team) {
                     change(&mut above.held, &running.charge, -sign);

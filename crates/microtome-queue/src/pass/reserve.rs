@@ -1,10 +1,10 @@
 //! Promises of a time to those that do not fit now.
 
-use crate::amounts::Matrix;
 use crate::decision::{Action, News, Previous};
 use crate::fit;
 use crate::pass::future::Opening;
 use crate::pass::{Candidate, Pass, Started};
+use crate::room::Room;
 use crate::shape::Shape;
 use crate::snapshot::Class;
 
@@ -17,9 +17,9 @@ pub(crate) struct Held {
     /// Whether it was inside its guarantees when last looked at.
     pub(super) was_inside: bool,
     /// The pools that are its own.
-    mask: u128,
+    pub(super) mask: u128,
     /// What is free at its time, its own pods not counted.
-    pub(crate) later: Matrix,
+    pub(crate) later: Room,
     /// Where its pods would go then.
     pub(crate) rows: Vec<(usize, Vec<i128>)>,
     /// What its team and those above hold at its time, itself not counted.
@@ -107,16 +107,16 @@ impl Pass<'_> {
     /// Whether a job cannot hold a reservation beside another's: they could use the same pools, or the same limit of a team above
     /// both. So whatever keeps one reservation keeps all of them.
     pub(super) fn is_rival(&self, held: &Held, leaf: usize, shape: &Shape) -> bool {
-        self.is_in_the_way(held, leaf, shape.mask)
+        self.is_in_the_way((held.leaf, held.mask), leaf, shape.mask)
     }
 
     /// The same for all jobs of a leaf that could use these pools.
-    pub(super) fn is_in_the_way(&self, held: &Held, leaf: usize, mask: u128) -> bool {
+    pub(super) fn is_in_the_way(&self, (holder, pools): (usize, u128), leaf: usize, mask: u128) -> bool {
         let tree = &self.snapshot.tree;
         let is_limited =
             |team: usize| !tree.teams[team].max.is_empty() || tree.teams[team].limits.max_running.is_some();
-        held.mask & mask != 0
-            || tree.path(leaf).any(|team| is_limited(team) && tree.path(held.leaf).any(|other| other == team))
+        pools & mask != 0
+            || tree.path(leaf).any(|team| is_limited(team) && tree.path(holder).any(|other| other == team))
     }
 
     fn hold(&mut self, one: Candidate, opening: Opening) {
@@ -233,7 +233,7 @@ impl Pass<'_> {
         for i in (0..self.reservations.len()).rev() {
             self.find_again(i);
         }
-        self.was_behind && (self.is_lifted || self.reservations.len() < before)
+        (self.is_lifted || self.reservations.len() < before) && self.is_anybody_behind()
     }
 
     /// Says what is new about reservations.

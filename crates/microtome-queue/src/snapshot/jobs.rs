@@ -166,19 +166,13 @@ impl Snapshot {
         let class = (entry.shape, entry.job.deadline_seconds);
         match &entry.running {
             None if sign > 0 => {
-                let waiting = self.queues[team].entry(class).or_default();
-                if waiting.is_empty() {
+                if self.queues[team].insert(class, Turn::of(&entry.job), index) {
                     Floor::add(&mut self.floors[team], self.shapes.get(entry.shape));
                 }
-                waiting.insert(Turn::of(&entry.job), index);
             }
             None => {
-                if let Some(waiting) = self.queues[team].get_mut(&class) {
-                    waiting.remove(&Turn::of(&entry.job));
-                    if waiting.is_empty() {
-                        self.queues[team].remove(&class);
-                        Floor::leave(&mut self.floors[team], &self.queues[team], &self.shapes);
-                    }
+                if self.queues[team].remove(class, &Turn::of(&entry.job)) {
+                    Floor::leave(&mut self.floors[team], &self.queues[team], &self.shapes);
                 }
             }
             Some(running) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::decision::Refusal;
 use crate::job::{Hold, Job, Run};
 use crate::node::Slots;
+use crate::room::Room;
 use crate::shape::Shape;
 use crate::snapshot::{Entry, Snapshot};
 use crate::team::TeamFault;
@@ -36,7 +37,7 @@ impl Snapshot {
                 let (resource, wanted) = (columns.name(column).to_owned(), shape.total[column]);
                 return Some(Refusal::AboveCapacity { resource, capacity: capacity[column], wanted });
             }
-            let (group, unplaced) = fit::unplaced(&shape, slots.offers.clone(), slots)?;
+            let (group, unplaced) = fit::unplaced(&shape, Room::new(slots.offers.clone()), slots)?;
             Some(Refusal::NeverFits { group, unplaced })
         })
     }
@@ -122,7 +123,7 @@ impl Snapshot {
     /// The ids of all waiting jobs of a team, the first first.
     pub fn queue(&self, team: &str) -> Vec<&str> {
         let Some(team) = self.tree.find(team) else { return Vec::new() };
-        let mut all: Vec<_> = self.queues[team].values().flatten().collect();
+        let mut all: Vec<_> = self.queues[team].waiting().flatten().collect();
         all.sort_unstable();
         all.into_iter().filter_map(|(_, &job)| Some(self.entry(job)?.job.id.as_str())).collect()
     }
