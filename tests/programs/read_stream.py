@@ -44,7 +44,6 @@ def checksums(frame, pixels):
 def main():
     exit_code = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
-    print("begun", flush=True)
     digest, patches, batches = hashlib.sha256(), 0, 0
     request = {"dataset": sys.argv[3]} if len(sys.argv) > 3 else {}
     for frame, pixels in frames(os.environ["MICROTOME_FEED"], request):

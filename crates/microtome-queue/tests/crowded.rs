@@ -65,7 +65,8 @@ fn starts(decisions: &Decisions) -> impl Iterator<Item = &String> {
 
 #[test]
 fn who_is_passed_over_at_once_would_have_been_one_by_one() {
-    for_each_seed(12, |seed| {
+    // Seeds 303 and 634 found that a class above its guarantee was passed over at once although one inside it stood behind.
+    for_each_seed(700, |seed| {
         let mut random = Random::new(seed);
         let reclaim = random.one_in(3).then_some(Reclaim { min_runtime_seconds: 60 });
         let mut snapshot = Snapshot::new(Ledger::new(3_600, 0), Settings { reclaim }, 0);

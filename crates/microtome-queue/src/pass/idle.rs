@@ -45,6 +45,10 @@ impl Skip for Pass<'_> {
             return false;
         }
         let is_borrowed = self.tier_of(&eve.held, leaf, class) == 1;
+        // One above its guarantee that is not seen must not let one inside it, behind it in the queue, have an earlier turn.
+        if is_borrowed && self.may_be_inside(&eve.held, leaf) {
+            return false;
+        }
         let is_rival = |stood: &Stood| self.is_in_the_way((stood.leaf, stood.mask), leaf, shape.mask);
         eve.reservations.iter().any(|stood| is_rival(stood) && (is_borrowed || stood.was_inside))
     }
@@ -97,14 +101,23 @@ impl<'a> Pass<'a> {
     /// Whether nothing would change if nobody of a leaf found room: all are above their guarantees, evict nobody, hold no
     /// reservation, and another has the one that they could get.
     fn would_change_nothing(&self, leaf: usize) -> bool {
-        let (snapshot, held) = (self.snapshot, |team| self.held.row(team));
+        let snapshot = self.snapshot;
         let Some(floor) = snapshot.floors[leaf].as_ref().filter(|_| !self.is_thorough) else { return false };
-        let may_fit = |team| floor.may_fit_under(held(team), snapshot.guarantee.row(team));
-        if snapshot.tree.path(leaf).all(may_fit) || snapshot.settings.reclaim.is_some() && may_fit(leaf) {
+        let may_evict = snapshot.settings.reclaim.is_some()
+            && floor.may_fit_under(self.held.row(leaf), snapshot.guarantee.row(leaf));
+        if may_evict || self.may_be_inside(&self.held, leaf) {
             return false;
         }
         self.reservations.iter().all(|held| held.leaf != leaf)
             && self.reservations.iter().any(|held| self.is_in_the_way((held.leaf, held.mask), leaf, floor.mask))
+    }
+
+    /// Whether any of a leaf could stay inside the guarantees of its team and all above, were so much held.
+    fn may_be_inside(&self, held: &Matrix, leaf: usize) -> bool {
+        let floor = self.snapshot.floors[leaf].as_ref();
+        let may_fit =
+            |team| floor.is_some_and(|floor| floor.may_fit_under(held.row(team), self.snapshot.guarantee.row(team)));
+        self.snapshot.tree.path(leaf).all(may_fit)
     }
 
     /// Nobody of a leaf found room. Who is stopped by a limit was not asked for room.

@@ -90,8 +90,9 @@ async fn a_suspended_job_holds_nothing_and_goes_on_when_it_may() {
 #[tokio::test]
 async fn a_deadline_counts_from_the_programs_start_and_keeps_the_log() {
     let stage = Stage::new("deadline", json!({})).await;
-    let mut object = job(&stage, "train", SLOW);
-    object["spec"]["activeDeadlineSeconds"] = json!(12);
+    let mut object = job(&stage, "train", Wish::default());
+    object["spec"]["command"] = json!(["sh", "-c", "echo begun; exec sleep 600"]);
+    object["spec"]["activeDeadlineSeconds"] = json!(8);
     stage.create::<PatchJob>(object).await;
     let failed = stage.job("train", "over", |job| is(job, condition::FAILED)).await;
     let status = failed.status.unwrap();
