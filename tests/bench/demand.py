@@ -12,6 +12,8 @@ kubectl, phase = sys.argv[1], float(sys.argv[2])
 NAME = "demand"
 SLOW_STEP, BATCH = 0.1, 32
 SETTLED_SECONDS = 60
+# Fewer workers are asked for when as few were enough for two minutes, and a quarter fewer each half minute: what stays is seen at the end.
+LAST_SECONDS = 30
 # Azurite's public, well-known key: no secret.
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 STORAGE = {"AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1", "AZURE_STORAGE_ACCOUNT_KEY": KEY,
@@ -71,11 +73,13 @@ first = ended - seconds[-1]["at"]
 for number, step in enumerate((SLOW_STEP, SLOW_STEP / 4, SLOW_STEP)):
     start, end = number * phase + SETTLED_SECONDS, (number + 1) * phase
     settled = [second for second in seconds if start <= second["at"] < end]
-    workers = [(count, text) for at, count, text in seen if start <= at - first < end]
+    workers = [(count, text) for at, count, text in seen if end - LAST_SECONDS <= at - first < end]
     counts = [count for count, _ in workers]
     rates = [re.search(r"([\d \u202f\u00a0.]+) / ([\d \u202f\u00a0.]+)", text) for _, text in workers]
     needed = [math.ceil(float(re.sub(r"\s", "", rate[1])) / float(re.sub(r"\s", "", rate[2]))) for rate in rates if rate]
-    turns = sum((b - a) * (c - b) < 0 for a, b, c in zip(counts, counts[1:], counts[2:]))
+    changes = [count for at, count, _ in seen if start <= at - first < end]
+    steps_of = [b - a for a, b in zip(changes, changes[1:]) if a != b]
+    turns = sum(a * b < 0 for a, b in zip(steps_of, steps_of[1:]))
     mean = lambda numbers: sum(numbers) / max(len(numbers), 1)
     print(f"steps of {step * 1000:.0f} ms: waited {100 * mean([second['waited'] for second in settled]):.2f} % of the time, "
-          f"{mean(counts):.1f} workers where {mean(needed):.1f} were needed ({mean(counts) / max(mean(needed), 1):.2f}), {turns} turns")
+          f"at its end {mean(counts):.1f} workers where {mean(needed):.1f} were needed ({mean(counts) / max(mean(needed), 1):.2f}), {turns} turns")

@@ -23,7 +23,8 @@ with socket.socket(socket.AF_UNIX) as connection:
                 print(json.dumps({"at": now - began, "waited": waited / (now - second), "batches": batches}), flush=True)
                 second, waited, batches = now, 0.0, 0
             asked = time.monotonic()
-            stream.read(json.loads(stream.readline())["bytes"])
+            head = json.loads(stream.readline())  # comes when the batch is there; to copy it out of the socket is work, not waiting
             waited += time.monotonic() - asked
+            stream.read(head["bytes"])
             batches += 1
             time.sleep(steps[int((now - began) / phase)])

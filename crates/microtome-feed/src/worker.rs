@@ -5,6 +5,7 @@
 
 mod cut;
 mod lease;
+mod meter;
 mod resolve;
 mod select;
 mod session;
@@ -22,6 +23,7 @@ use tonic::transport::Channel;
 
 use crate::buffers::Buffers;
 
+pub use meter::Meter;
 pub use session::{Ended, SessionError};
 pub use stop::Stop;
 pub use totals::Totals;
@@ -73,6 +75,7 @@ pub struct Worker {
     threads: u32,
     pixels: Buffers,
     counters: Arc<Counters>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Worker {
@@ -82,12 +85,24 @@ impl Worker {
             slides: Arc::new(Slides::new(caching(stores))),
             limits: Limits::default(),
             counters: Arc::default(),
+            meter: None,
             pixels: Buffers::default(),
             decoders: Arc::new(Semaphore::new(threads)),
             room: Arc::new(Semaphore::new(threads * DECODED_A_THREAD)),
             slots: u32::try_from(threads * LEASES_A_THREAD).unwrap_or(u32::MAX),
             threads: u32::try_from(threads).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Tells heads how much of its CPU this worker uses: for one that has a process of its own.
+    #[must_use]
+    pub fn metered(self, meter: Meter) -> Self {
+        Self { meter: Some(Arc::new(meter)), ..self }
+    }
+
+    /// The CPU that was used since this was asked last, in microseconds of all of it; 0 where nobody measures.
+    fn lap_us(&self) -> u64 {
+        self.meter.as_ref().map_or(0, |meter| meter.lap().as_micros() as u64)
     }
 
     /// What it has done so far, on all its streams.

@@ -21,7 +21,7 @@ use crate::watch::{Reader, Watchable};
 use crate::{logs, write};
 
 /// Enough to hide the apiserver's latency, few enough not to crowd it.
-const CONCURRENCY: u16 = 8;
+const CONCURRENCY: u16 = 4;
 /// Events of one object come in bursts; one pass does for all of them.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// After a lost race the watch is about to bring the newer object; an earlier owner's object is about to go.

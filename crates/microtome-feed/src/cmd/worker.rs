@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::interrupt::Interrupt;
 use super::local::cores;
-use crate::worker::{Stop, Worker};
+use crate::worker::{Meter, Stop, Worker};
 use crate::{engine, metrics, tls};
 
 /// Spot machines give 30 s, of which ending takes some.
@@ -42,7 +42,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let tls = args.tls.as_deref().map(tls::client).transpose()?;
     let channel = engine::dial(&args.head, tls)?;
-    let worker = Worker::new(Stores::from_env(), args.threads.map_or_else(cores, usize::from));
+    let worker =
+        Worker::new(Stores::from_env(), args.threads.map_or_else(cores, usize::from)).metered(Meter::of_process());
     if let Some(address) = args.metrics {
         let worker = worker.clone();
         let address = metrics::serve(address, move || metrics::worker(&worker.totals())).await?;

@@ -1,8 +1,9 @@
 //! What the workers of a dataset supply: patches a second of one that is busy all the time.
 //!
-//! A worker is busy with what it is shortest of. Decoding takes a thread, and fetching and decoding take one of its slots; so
-//! a lease takes the larger of its decoding over all threads and its whole work over all slots. Waiting for a thread is
-//! neither: it says that the worker is busy, not with what. So the rate is the same however much of the time it has work.
+//! A worker is busy with what it is shortest of. Decoding takes a thread, fetching and decoding take one of its slots, and all
+//! that its process does takes CPU; so a lease takes the largest of its decoding over all threads, its whole work over all
+//! slots, and the CPU that was used meanwhile over all that may be. Waiting for a thread is none of them: it says that the
+//! worker is busy, not with what. So the rate is the same however much of the time it has work.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -38,6 +39,7 @@ struct Work {
     patches: u64,
     decode: Duration,
     storage: Duration,
+    cpu: Duration,
 }
 
 impl Crew {
@@ -64,6 +66,7 @@ impl Crew {
         member.now.patches += patches;
         member.now.decode += Duration::from_micros(spent.decode_us);
         member.now.storage += Duration::from_micros(spent.storage_us);
+        member.now.cpu += Duration::from_micros(spent.cpu_us);
     }
 
     /// Patches that came, of all workers.
@@ -87,7 +90,8 @@ impl Member {
     fn rate(&self) -> Option<f64> {
         let sum = |part: fn(&Work) -> Duration| (part(&self.now) + part(&self.before)).as_secs_f64();
         let (decode, storage) = (sum(|work| work.decode), sum(|work| work.storage));
-        let busy = (decode / self.threads).max((decode + storage) / self.slots);
+        let cpu = sum(|work| work.cpu);
+        let busy = (decode / self.threads).max((decode + storage) / self.slots).max(cpu);
         let patches = self.now.patches + self.before.patches;
         (patches > 0 && busy > 0.0).then(|| patches as f64 / busy)
     }
@@ -115,6 +119,9 @@ mod tests {
         let (mut fetches, now) = crew(1);
         fetches.works(WorkerId(1), 4, &spent(46_000, 2_000), now);
         assert_eq!(fetches.rate(), Some(4000.0), "4 patches in 48 ms in each of 48 slots");
+        let (mut computes, now) = crew(1);
+        computes.works(WorkerId(1), 4, &Spent { cpu_us: 8_000, ..spent(46_000, 2_000) }, now);
+        assert_eq!(computes.rate(), Some(500.0), "4 patches in 8 ms of all the CPU that it may use");
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub(super) async fn cut(
         requests: usage.requests,
         bytes: usage.bytes,
         tiles: cut.tiles,
+        cpu_us: worker.lap_us(),
     };
     let bad = cut.bad.clone();
     send(lease, cut, outbox).await?;

@@ -54,6 +54,7 @@ pub(super) async fn select(
             decode_us: decode.as_micros() as u64,
             requests: usage.requests,
             bytes: usage.bytes,
+            cpu_us: worker.lap_us(),
             ..Spent::default()
         }),
     })

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::write::{self, Error};
 
 /// So many writes are under way at once: enough to hide the apiserver's latency, few enough not to crowd it.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 8;
 
 /// Writes. What was admitted is in the ledger already, so one that cannot be written holds up no other; the pass fails then, and
 /// the next one says it again.

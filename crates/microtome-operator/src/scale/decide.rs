@@ -72,6 +72,8 @@ pub(crate) enum Why {
     Starvation,
     /// Fewer have been enough for some time.
     Less,
+    /// Fewer would be enough, but not for long enough yet.
+    Held,
     /// No job runs.
     Idle,
 }
@@ -145,6 +147,7 @@ impl Memory {
         }
         match self.fall((wanted, clamp), now_ms) {
             Some(target) => (target, Why::Less),
+            None if !are_needed => (wanted, Why::Held),
             None => (wanted, Why::Steady),
         }
     }
@@ -216,6 +219,7 @@ impl fmt::Display for Decision {
             Why::Demand => "more are needed",
             Why::Starvation => "the program waits all the same",
             Why::Less => "fewer are enough",
+            Why::Held => "fewer only if as few are enough for two minutes",
             Why::Idle => "no job runs",
         };
         match demand {
