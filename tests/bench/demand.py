@@ -76,10 +76,10 @@ for number, step in enumerate((SLOW_STEP, SLOW_STEP / 4, SLOW_STEP)):
     workers = [(count, text) for at, count, text in seen if end - LAST_SECONDS <= at - first < end]
     counts = [count for count, _ in workers]
     rates = [re.search(r"([\d \u202f\u00a0.]+) / ([\d \u202f\u00a0.]+)", text) for _, text in workers]
-    needed = [math.ceil(float(re.sub(r"\s", "", rate[1])) / float(re.sub(r"\s", "", rate[2]))) for rate in rates if rate]
+    needed = [float(re.sub(r"\s", "", rate[1])) / float(re.sub(r"\s", "", rate[2])) for rate in rates if rate]
     changes = [count for at, count, _ in seen if start <= at - first < end]
     steps_of = [b - a for a, b in zip(changes, changes[1:]) if a != b]
     turns = sum(a * b < 0 for a, b in zip(steps_of, steps_of[1:]))
     mean = lambda numbers: sum(numbers) / max(len(numbers), 1)
-    print(f"steps of {step * 1000:.0f} ms: waited {100 * mean([second['waited'] for second in settled]):.2f} % of the time, "
-          f"at its end {mean(counts):.1f} workers where {mean(needed):.1f} were needed ({mean(counts) / max(mean(needed), 1):.2f}), {turns} turns")
+    print(f"steps of {step * 1000:.0f} ms: waited {100 * mean([second['waited'] for second in settled]):.2f} % of the time, {turns} turns; "
+          f"at its end {mean(counts):.1f} workers where {mean(needed):.2f} were needed: at most {math.ceil(1.25 * mean(needed))}")
