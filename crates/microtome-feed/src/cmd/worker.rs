@@ -42,8 +42,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> Result<ExitCode> {
     let tls = args.tls.as_deref().map(tls::client).transpose()?;
     let channel = engine::dial(&args.head, tls)?;
-    let worker =
-        Worker::new(Stores::from_env(), args.threads.map_or_else(cores, usize::from)).metered(Meter::of_process());
+    let (cores, stores) = (cores(), Stores::from_env());
+    let worker = Worker::new(stores, args.threads.map_or(cores, usize::from)).metered(Meter::of_process(cores));
     if let Some(address) = args.metrics {
         let worker = worker.clone();
         let address = metrics::serve(address, move || metrics::worker(&worker.totals())).await?;
