@@ -147,7 +147,7 @@ impl Memory {
         }
         match self.fall((wanted, clamp), now_ms) {
             Some(target) => (target, Why::Less),
-            None if !are_needed => (wanted, Why::Held),
+            None if !are_needed && clamp(1) < wanted => (wanted, Why::Held),
             None => (wanted, Why::Steady),
         }
     }
